@@ -1,0 +1,63 @@
+"""The challenger must beat the champion on a metric."""
+
+from dataclasses import dataclass
+
+from retrainer.domain.evaluation import Evaluation
+from retrainer.domain.rules.limits import (
+    ROUNDING,
+    points,
+    require_higher_is_better,
+    require_metric,
+    require_share,
+)
+from retrainer.domain.verdict import Check, Outcome, metric
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """`metric` of the challenger exceeds the champion's by more than `more_than` (a share, 0 to 1)."""
+
+    metric: str
+    more_than: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_metric(self.metric)
+        require_higher_is_better(self.metric)
+        require_share("more_than", self.more_than)
+
+    def assess(self, evaluation: Evaluation) -> Check:
+        """REJECT without the gain; HOLD when it could not be measured."""
+        if evaluation.champion is None:
+            return Check(
+                "gain",
+                None,
+                f"no champion to compare {self.metric} with, "
+                f"a gain of more than {points(self.more_than)} applies from the second model on",
+                limit=self.more_than,
+            )
+        after = metric(evaluation.challenger, self.metric)
+        before = metric(evaluation.champion, self.metric)
+        if after is None or before is None:
+            return Check(
+                "gain",
+                Outcome.HOLD,
+                f"{self.metric} was not measured on {evaluation.challenger.examples} examples for "
+                f"{' and '.join(_missing(before, after))}, "
+                f"a gain of more than {points(self.more_than)} is needed",
+                limit=self.more_than,
+            )
+        gain = after - before
+        passed = gain > self.more_than + ROUNDING
+        return Check(
+            "gain",
+            Outcome.PROMOTE if passed else Outcome.REJECT,
+            f"{self.metric} went from {before:.4f} to {after:.4f} ({points(gain)}), "
+            f"{'' if passed else 'not '}more than the {points(self.more_than)} asked for",
+            observed=gain,
+            limit=self.more_than,
+        )
+
+
+def _missing(before: float | None, after: float | None) -> list[str]:
+    named = {"the champion": before, "the challenger": after}
+    return [name for name, value in named.items() if value is None]

@@ -1,0 +1,141 @@
+"""Every failure that retrainer intends, and the exit code of each.
+
+A class's docstring is its default message.
+A message says what was seen, what was expected and what to do next.
+Anything that is not a `RetrainerError` is a bug in retrainer.
+"""
+
+import inspect
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_REJECTED = 10
+EXIT_HELD = 11
+EXIT_SKIPPED = 12
+EXIT_BUSY = 75
+EXIT_CONFIGURATION = 78
+
+
+class RetrainerError(Exception):
+    """Something went wrong."""
+
+    exit_code: int = EXIT_FAILED
+    #: Whether the same call may succeed later with nothing changed by a person.
+    retryable: bool = False
+
+    def __init__(self, message: str | None = None, *, tip: str | None = None) -> None:
+        self.message = message or inspect.cleandoc(
+            type(self).__doc__ or type(self).__name__
+        )
+        #: One line that says what to do next; shown below the message.
+        self.tip = tip
+        super().__init__(self.message)
+
+
+class ConfigurationError(RetrainerError):
+    """The configuration is not usable."""
+
+    exit_code = EXIT_CONFIGURATION
+
+
+class ProjectError(RetrainerError):
+    """The assistant's project (config, domain, training data) is not usable."""
+
+
+class RasaError(RetrainerError):
+    """Rasa could not do what was asked of it."""
+
+
+class RasaEnvironmentError(RasaError):
+    """There is no usable Rasa interpreter."""
+
+    exit_code = EXIT_CONFIGURATION
+
+
+class RasaWorkerDied(RasaError):
+    """The Rasa worker ended in the middle of its work."""
+
+    retryable = True
+
+
+class RasaTimeout(RasaError):
+    """Rasa did not finish within its time limit."""
+
+    retryable = True
+
+
+class ModelArchiveError(RetrainerError):
+    """A model archive is truncated, unsafe or not a Rasa model."""
+
+
+class ModelNotFound(RetrainerError):
+    """There is no model of that name."""
+
+
+class ModelConflict(RetrainerError):
+    """A model of that name exists already, with other content."""
+
+
+class ChampionMoved(RetrainerError):
+    """Somebody else changed the active model meanwhile."""
+
+
+class PlatformError(RetrainerError):
+    """The platform that stores and serves the models did not do what was asked of it."""
+
+
+class StorageError(RetrainerError):
+    """A file could not be written."""
+
+    retryable = True
+
+
+class DatabaseError(RetrainerError):
+    """The database could not be used."""
+
+    retryable = True
+
+
+class SchemaError(DatabaseError):
+    """The database has another schema than this version of retrainer needs."""
+
+    exit_code = EXIT_CONFIGURATION
+    retryable = False
+
+
+class CycleRunning(RetrainerError):
+    """Another cycle of this assistant is running."""
+
+    exit_code = EXIT_BUSY
+    retryable = True
+
+
+class LeaseLost(RetrainerError):
+    """Another process took this cycle over; this one stops without touching anything."""
+
+    exit_code = EXIT_BUSY
+
+
+class CycleNotFound(RetrainerError):
+    """There is no such cycle."""
+
+
+class NotificationError(RetrainerError):
+    """A notification could not be delivered."""
+
+    retryable = True
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        tip: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, tip=tip)
+        #: Seconds that the receiver asked to wait; None when it did not say.
+        self.retry_after = retry_after
+
+
+class IncomparableReports(RetrainerError):
+    """Champion and challenger were measured on different examples."""
