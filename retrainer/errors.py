@@ -24,9 +24,7 @@ class RetrainerError(Exception):
     retryable: bool = False
 
     def __init__(self, message: str | None = None, *, tip: str | None = None) -> None:
-        self.message = message or inspect.cleandoc(
-            type(self).__doc__ or type(self).__name__
-        )
+        self.message = message or inspect.cleandoc(type(self).__doc__ or type(self).__name__)
         #: One line that says what to do next; shown below the message.
         self.tip = tip
         super().__init__(self.message)

@@ -164,9 +164,7 @@ class Rasa(Protocol):
         """
         ...
 
-    def train(
-        self, project: Project, name: str, into: Path, progress: ProgressListener
-    ) -> Path:
+    def train(self, project: Project, name: str, into: Path, progress: ProgressListener) -> Path:
         """Train a model; returns the archive `into/NAME.tar.gz`, complete and durable on disk.
 
         A finished archive of that name is returned without training again.
@@ -393,9 +391,7 @@ class RunStore(Protocol):
         """Append to the ledger; an equal newest row (same assistant and model) is not repeated."""
         ...
 
-    def promotions(
-        self, assistant: str, limit: int | None = None
-    ) -> tuple[Promotion, ...]:
+    def promotions(self, assistant: str, limit: int | None = None) -> tuple[Promotion, ...]:
         """The ledger, newest first."""
         ...
 

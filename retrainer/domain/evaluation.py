@@ -71,9 +71,7 @@ class TestSet:
     @property
     def digest(self) -> str:
         """Content address of the examples: 32 hexadecimal digits, independent of their order."""
-        lines = sorted(
-            f"{e.text}\0{e.label}\0{_annotation(e.entities)}" for e in self.examples
-        )
+        lines = sorted(f"{e.text}\0{e.label}\0{_annotation(e.entities)}" for e in self.examples)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
@@ -107,9 +105,7 @@ def unseen(
             by_champion += 1
         else:
             kept.append(example)
-    return TestSet(
-        tuple(kept), LeftOut(challenger_saw=by_challenger, champion_saw=by_champion)
-    )
+    return TestSet(tuple(kept), LeftOut(challenger_saw=by_challenger, champion_saw=by_champion))
 
 
 def report(
@@ -123,18 +119,14 @@ def report(
     Raises:
         KeyError: a prediction is missing.
     """
-    figures = measure(
-        test_set.examples, [predictions[e.text] for e in test_set.examples]
-    )
+    figures = measure(test_set.examples, [predictions[e.text] for e in test_set.examples])
     return Report(
         model=model,
         test_set=test_set.digest,
         examples=len(test_set.examples),
         metrics=figures.metrics,
         intents=figures.intents,
-        must_pass=tuple(
-            assess_must_pass(m, predictions[m.example.text]) for m in must_pass
-        ),
+        must_pass=tuple(assess_must_pass(m, predictions[m.example.text]) for m in must_pass),
     )
 
 
@@ -163,11 +155,7 @@ def find_flips(
                 regression=before.intent == example.intent,
             )
         )
-    return tuple(
-        sorted(
-            flips, key=lambda f: (not f.regression, -f.challenger_confidence, f.text)
-        )
-    )
+    return tuple(sorted(flips, key=lambda f: (not f.regression, -f.challenger_confidence, f.text)))
 
 
 def assess_must_pass(must: MustPass, prediction: Prediction) -> MustPassResult:
@@ -178,13 +166,15 @@ def assess_must_pass(must: MustPass, prediction: Prediction) -> MustPassResult:
     if answered != expected:
         problem = f"understood as {answered or 'nothing'} instead of {expected}"
     elif example.response and prediction.response != example.response:
-        problem = f"answered with {prediction.response or 'no response'} instead of {example.response}"
-    elif not prediction.served_confidence >= must.minimum_confidence:  # NaN fails too
-        problem = f"confidence {prediction.served_confidence:.3f} is below {must.minimum_confidence:.3f}"
-    elif missing := [e for e in example.entities if not _found(e, prediction.entities)]:
-        problem = "entity not found: " + ", ".join(
-            _describe(e, example.text) for e in missing
+        problem = (
+            f"answered with {prediction.response or 'no response'} instead of {example.response}"
         )
+    elif not prediction.served_confidence >= must.minimum_confidence:  # NaN fails too
+        problem = (
+            f"confidence {prediction.served_confidence:.3f} is below {must.minimum_confidence:.3f}"
+        )
+    elif missing := [e for e in example.entities if not _found(e, prediction.entities)]:
+        problem = "entity not found: " + ", ".join(_describe(e, example.text) for e in missing)
     return MustPassResult(
         text=example.text,
         expected=example.label,
@@ -203,12 +193,8 @@ def _found(wanted: Entity, extracted: Iterable[Entity]) -> bool:
 
 
 def _describe(entity: Entity, text: str) -> str:
-    extra = "".join(
-        f", {k} {v}" for k, v in (("role", entity.role), ("group", entity.group)) if v
-    )
-    return (
-        f"{entity.type}={entity.value!r} at {text[entity.start : entity.end]!r}{extra}"
-    )
+    extra = "".join(f", {k} {v}" for k, v in (("role", entity.role), ("group", entity.group)) if v)
+    return f"{entity.type}={entity.value!r} at {text[entity.start : entity.end]!r}{extra}"
 
 
 def _annotation(entities: Iterable[Entity]) -> str:

@@ -67,9 +67,7 @@ def measure(examples: Sequence[Example], predictions: Sequence[Prediction]) -> F
         ValueError: predictions and examples are not of the same texts in the same order.
     """
     if [e.text for e in examples] != [p.text for p in predictions]:
-        raise ValueError(
-            "every example needs the prediction of its own text, in the same order"
-        )
+        raise ValueError("every example needs the prediction of its own text, in the same order")
     labelled = [(e, p) for e, p in zip(examples, predictions, strict=True) if e.intent]
     targets = [e.intent for e, _ in labelled]
     intents = classification([*targets], [p.intent or "" for _, p in labelled])
@@ -77,12 +75,9 @@ def measure(examples: Sequence[Example], predictions: Sequence[Prediction]) -> F
     if labelled:
         served = classification(targets, [p.served_intent or "" for _, p in labelled])
         metrics |= _averages(targets, [p.intent or "" for _, p in labelled], intents)
-        as_served = _averages(
-            targets, [p.served_intent or "" for _, p in labelled], served
-        )
+        as_served = _averages(targets, [p.served_intent or "" for _, p in labelled], served)
         metrics |= {
-            f"served_{name}": as_served[name]
-            for name in ("accuracy", "f1_weighted", "f1_macro")
+            f"served_{name}": as_served[name] for name in ("accuracy", "f1_weighted", "f1_macro")
         }
         fallbacks = sum(p.served_intent != p.intent for _, p in labelled)
         metrics["fallback_rate"] = fallbacks / len(labelled)
@@ -91,9 +86,7 @@ def measure(examples: Sequence[Example], predictions: Sequence[Prediction]) -> F
     return Figures(metrics=metrics, intents=intents)
 
 
-def classification(
-    targets: Sequence[str], answers: Sequence[str]
-) -> dict[str, IntentFigures]:
+def classification(targets: Sequence[str], answers: Sequence[str]) -> dict[str, IntentFigures]:
     """Per-intent figures over the intents that occur among `targets`, in alphabetical order.
 
     As scikit-learn's `precision_recall_fscore_support` with `zero_division=0`.
@@ -123,24 +116,17 @@ def _averages(
     targets: Sequence[str], answers: Sequence[str], intents: Mapping[str, IntentFigures]
 ) -> dict[str, float]:
     total = len(targets)
-    averages = {
-        "accuracy": sum(t == a for t, a in zip(targets, answers, strict=True)) / total
-    }
+    averages = {"accuracy": sum(t == a for t, a in zip(targets, answers, strict=True)) / total}
     for name in ("precision", "recall", "f1"):
         of = {intent: getattr(figures, name) for intent, figures in intents.items()}
         averages[f"{name}_weighted"] = (
-            math.fsum(
-                of[intent] * figures.support for intent, figures in intents.items()
-            )
-            / total
+            math.fsum(of[intent] * figures.support for intent, figures in intents.items()) / total
         )
         averages[f"{name}_macro"] = math.fsum(of.values()) / len(of)
     return averages
 
 
-def _entities(
-    examples: Sequence[Example], predictions: Sequence[Prediction]
-) -> dict[str, float]:
+def _entities(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
     annotated = extracted = right = 0
     for example, prediction in zip(examples, predictions, strict=True):
         wanted = {_span(entity) for entity in example.entities}
@@ -160,9 +146,7 @@ def _entities(
     }
 
 
-def _responses(
-    examples: Sequence[Example], predictions: Sequence[Prediction]
-) -> dict[str, float]:
+def _responses(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
     answers = [
         example.response == prediction.response
         for example, prediction in zip(examples, predictions, strict=True)

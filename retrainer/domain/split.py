@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from retrainer.domain.examples import Example, example_key
 
 _HEX_DIGITS = 12
-_RANGE = 16**_HEX_DIGITS
+_RANGE = 1 << 4 * _HEX_DIGITS
 
 
 @dataclass(frozen=True, slots=True)

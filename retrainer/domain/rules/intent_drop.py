@@ -18,9 +18,7 @@ class IntentDrop:
     def __post_init__(self) -> None:
         require_share("maximum", self.maximum)
         if self.minimum_support < 1:
-            raise ValueError(
-                f"minimum_support must be at least 1, not {self.minimum_support}"
-            )
+            raise ValueError(f"minimum_support must be at least 1, not {self.minimum_support}")
 
     def assess(self, evaluation: Evaluation) -> Check:
         """REJECT when an intent drops too far; intents with too few examples are not judged."""
@@ -34,12 +32,8 @@ class IntentDrop:
             )
         before, after = evaluation.champion.intents, evaluation.challenger.intents
         judged = {i: f for i, f in before.items() if f.support >= self.minimum_support}
-        changes = {
-            i: after[i].f1 - f.f1 if i in after else math.nan for i, f in judged.items()
-        }
-        if unmeasured := sorted(
-            i for i, change in changes.items() if math.isnan(change)
-        ):
+        changes = {i: after[i].f1 - f.f1 if i in after else math.nan for i, f in judged.items()}
+        if unmeasured := sorted(i for i, change in changes.items() if math.isnan(change)):
             return Check(
                 "intent_drop",
                 Outcome.HOLD,

@@ -15,9 +15,7 @@ def require_metric(name: str) -> None:
 def require_higher_is_better(name: str) -> None:
     """Raises ValueError for a metric of which less is better."""
     if name in LOWER_IS_BETTER:
-        raise ValueError(
-            f"{name} is better when it is lower, this rule asks for more of it"
-        )
+        raise ValueError(f"{name} is better when it is lower, this rule asks for more of it")
 
 
 def require_share(name: str, value: float) -> None:

@@ -1,0 +1,81 @@
+"""Files that are either wholly there or not at all, and stay after a power cut."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from retrainer.errors import StorageError
+
+
+@contextmanager
+def storage_errors(doing: str, path: Path) -> Iterator[None]:
+    """Turn an OSError (disk full, no permission) into a StorageError that names the place."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{doing} {path} failed: {error.strerror or error}",
+            tip=f"free space or rights below {path.parent}, then run the same command again",
+        ) from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace `path` by the content, durably.
+
+    Raises:
+        StorageError: it could not be written; the earlier content is still there.
+    """
+    with storage_errors("writing", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def copy_atomically(source: Path, target: Path) -> None:
+    """Copy a file so that `target` is either whole and durable or not there.
+
+    Raises:
+        StorageError: it could not be copied.
+    """
+    with storage_errors("writing", target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as copy, source.open("rb") as original:
+                shutil.copyfileobj(original, copy, 1 << 20)
+                copy.flush()
+                os.fsync(copy.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(path: Path) -> str:
+    """64 hexadecimal digits of the file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
