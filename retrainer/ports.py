@@ -442,3 +442,23 @@ class SnapshotStore(Protocol):
     def sweep(self, keep: Sequence[str]) -> None:
         """Delete all snapshots but those of these digests."""
         ...
+
+
+class CycleListener(Protocol):
+    """Somebody who watches a cycle while it runs, such as the live view of a terminal."""
+
+    def begun(self, cycle: Cycle, steps: Sequence[str], done: Sequence[str]) -> None:
+        """A cycle begins, or goes on after the steps that are done."""
+        ...
+
+    def step(self, name: str) -> None:
+        """The next step begins."""
+        ...
+
+    def progress(self, progress: Progress) -> None:
+        """Something goes on inside the step."""
+        ...
+
+    def ended(self, report: CycleReport) -> None:
+        """The cycle ended."""
+        ...

@@ -1,0 +1,190 @@
+"""The steps that need no model: pull, validate, split."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from retrainer.domain.cycle import (
+    Cycle,
+    DataSummary,
+    Finding,
+    Promotion,
+    PromotionReason,
+    Severity,
+    Snapshot,
+    State,
+)
+from retrainer.domain.examples import Example, example_key
+from retrainer.domain.split import distinct, split
+from retrainer.errors import ProjectError
+from retrainer.pipeline import records
+from retrainer.pipeline.world import Assistant, World
+
+_SHOWN = 10
+
+
+def pull(cycle: Cycle, state: State, world: World) -> State:
+    """Take a snapshot; if it leads where the last cycle already went, there is nothing to do."""
+    note_outside_change(world)
+    snapshot = world.snapshots.take(world.source)
+    fingerprint = _fingerprint(snapshot, world.assistant)
+    same_as = None
+    if not cycle.force:
+        same_as = world.store.last_with(world.assistant.name, fingerprint)
+    return replace(state, snapshot=snapshot, fingerprint=fingerprint, same_as=same_as)
+
+
+def note_outside_change(world: World) -> None:
+    """Put on the ledger that somebody else changed the active model, if so."""
+    active = world.platform.active()
+    newest = world.store.promotions(world.assistant.name, limit=1)
+    recorded = newest[0].model if newest else None
+    if active is not None and active != recorded:
+        world.store.record_promotion(
+            Promotion(
+                assistant=world.assistant.name,
+                previous=recorded,
+                model=active,
+                reason=PromotionReason.OUTSIDE,
+                actor="unknown",
+                at=world.clock.now(),
+                note="found active; it was not promoted by retrainer",
+            )
+        )
+
+
+def validate(cycle: Cycle, state: State, world: World) -> State:
+    """Read everything with Rasa's own readers, and stop at what would make the cycle pointless."""
+    root = _folder(state, world)
+    project = world.find_project(root)
+    contents = world.rasa.read_project(project)
+    must_pass = world.rasa.read_must_pass(_files(root, world.assistant.must_pass, "must_pass"))
+    test_data = world.rasa.read_examples(
+        _files(root, world.assistant.test_data, "evaluation.test_data")
+    )
+    intents = sorted({example.intent for example in contents.examples if example.intent})
+    findings = [
+        *_too_few_intents(intents, contents.examples),
+        *_unknown(contents.examples, contents.domain_intents, "the domain does not declare it"),
+        *_unknown([m.example for m in must_pass], intents, "no training example has it"),
+        *_unknown(test_data, intents, "no training example has it"),
+    ]
+    findings += [] if findings else world.rasa.validate(project)
+    _require_sound(findings, fail_on_warnings=world.assistant.fail_on_warnings)
+    records.write_contents(
+        world.artifacts,
+        cycle.challenger,
+        records.Contents(contents.examples, test_data, must_pass),
+    )
+    return replace(state, findings=tuple(findings))
+
+
+def separate(cycle: Cycle, state: State, world: World) -> State:
+    """Split off the holdout, write the project to train on, and the manifest of what it holds."""
+    contents = records.read_contents(world.artifacts, cycle.challenger)
+    assistant = world.assistant
+    parts = split(contents.examples, fraction=assistant.holdout, minimum=assistant.minimum_examples)
+    project = world.find_project(_folder(state, world))
+    _, seen = world.rasa.write_training_project(
+        project,
+        frozenset(example.text for example in parts.held_out),
+        training_folder(cycle, world),
+    )
+    keys = frozenset(example_key(text) for text in seen)
+    records.write_manifest(world.artifacts, cycle.challenger, keys)
+    data = DataSummary(
+        examples=len(contents.examples),
+        intents=len({example.intent for example in contents.examples if example.intent}),
+        training=len(parts.training),
+        held_out=len(parts.held_out),
+        test_files=len(contents.test_data),
+        must_pass=len(contents.must_pass),
+        whole=parts.whole,
+    )
+    return replace(state, data=data)
+
+
+def candidates(contents: records.Contents, assistant: Assistant) -> tuple[Example, ...]:
+    """The examples that models may be measured on: holdout and explicit test data, each once."""
+    parts = split(contents.examples, fraction=assistant.holdout, minimum=assistant.minimum_examples)
+    return distinct([*parts.held_out, *contents.test_data])
+
+
+def working_folder(cycle: Cycle, world: World) -> Path:
+    """Where the cycle's own files are; gone when it has ended, but for the log beside it."""
+    return world.folder / cycle.challenger
+
+
+def training_folder(cycle: Cycle, world: World) -> Path:
+    """The copy of the project to train on."""
+    return working_folder(cycle, world) / "training"
+
+
+def _folder(state: State, world: World) -> Path:
+    if state.snapshot is None:
+        raise LookupError("the step needs the snapshot that `pull` takes")
+    return world.snapshots.folder(state.snapshot)
+
+
+def _fingerprint(snapshot: Snapshot, assistant: Assistant) -> str:
+    """What the verdict depends on, but for the champion: 64 hexadecimal digits.
+
+    The champion is left out on purpose: after a rollback the same data must not bring the same
+    challenger back.
+    """
+    inputs = {
+        "snapshot": snapshot.digest,
+        "policy": repr(assistant.policy),
+        "must_pass": assistant.must_pass,
+        "test_data": assistant.test_data,
+        "holdout": assistant.holdout,
+        "minimum_examples": assistant.minimum_examples,
+        "inputs": assistant.inputs,
+    }
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def _files(root: Path, names: Sequence[str], option: str) -> tuple[Path, ...]:
+    missing = [name for name in names if not (root / name).exists()]
+    if missing:
+        raise ProjectError(
+            f"{option}: {', '.join(missing)} is not in the project's snapshot",
+            tip="the path is relative to the project, and the source's `include` has to cover it",
+        )
+    return tuple(root / name for name in names)
+
+
+def _too_few_intents(intents: Sequence[str], examples: Sequence[Example]) -> list[Finding]:
+    if len(intents) >= 2:  # noqa: PLR2004 - to tell apart takes two
+        return []
+    file = next((example.file for example in examples), None)
+    found = f" ({intents[0]})" if intents else ""
+    return [
+        Finding(
+            Severity.ERROR,
+            f"the training data holds {len(intents)} intents{found}, at least 2 are needed",
+            file,
+        )
+    ]
+
+
+def _unknown(examples: Sequence[Example], known: Sequence[str], why: str) -> list[Finding]:
+    first = {example.intent: example for example in reversed(examples) if example.intent}
+    return [
+        Finding(Severity.ERROR, f"unknown intent {intent!r}: {why}", example.file, example.line)
+        for intent, example in sorted(first.items())
+        if intent not in known
+    ]
+
+
+def _require_sound(findings: Sequence[Finding], *, fail_on_warnings: bool) -> None:
+    fatal = [f for f in findings if fail_on_warnings or f.severity is Severity.ERROR]
+    if not fatal:
+        return
+    more = f"\n… and {len(fatal) - _SHOWN} more" if len(fatal) > _SHOWN else ""
+    raise ProjectError(
+        f"the project has {len(fatal)} {'finding' if len(fatal) == 1 else 'findings'} "
+        "that must be mended, 0 are allowed:\n" + "\n".join(map(str, fatal[:_SHOWN])) + more
+    )

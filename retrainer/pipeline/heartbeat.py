@@ -1,0 +1,48 @@
+"""Keeps the lease on a cycle alive while a step works."""
+
+import threading
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from retrainer.errors import DatabaseError, LeaseLost
+from retrainer.ports import Lease, RunStore
+
+#: How long a cycle stays ours without a sign of life.
+LEASE = timedelta(seconds=60)
+
+
+class Heartbeat:
+    """Renews the lease three times in its length, in a thread of its own.
+
+    A lost lease ends the thread; the next write of the step then fails by the store's fencing.
+    """
+
+    def __init__(self, store: RunStore, lease: Lease) -> None:
+        self._store = store
+        self._lease = lease
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._store.renew(self._lease, LEASE)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(LEASE.total_seconds() / 3):
+            try:
+                self._store.renew(self._lease, LEASE)
+            except LeaseLost:
+                return
+            except DatabaseError:
+                continue  # a passing fault; the lease is long enough for two more tries

@@ -1,0 +1,111 @@
+"""The steps that make and judge a model: train, upload, evaluate, decide."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from retrainer.domain import verdict as verdicts
+from retrainer.domain.cycle import Cycle, Model, State
+from retrainer.domain.evaluation import Evaluation, find_flips, report, unseen
+from retrainer.domain.predictions import Prediction
+from retrainer.errors import ModelNotFound
+from retrainer.pipeline import records
+from retrainer.pipeline.data_steps import candidates, training_folder, working_folder
+from retrainer.pipeline.world import World
+
+
+def train(cycle: Cycle, state: State, world: World) -> State:
+    """Train the challenger; a finished model of its name is not trained again."""
+    started = world.clock.monotonic()
+    archive = world.rasa.train(
+        world.find_project(training_folder(cycle, world)),
+        cycle.challenger,
+        working_folder(cycle, world),
+        world.listener.progress,
+    )
+    description = world.rasa.describe(archive)
+    with archive.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    model = Model(
+        name=cycle.challenger,
+        sha256=digest,
+        size=archive.stat().st_size,
+        rasa_version=description.rasa_version,
+        trained_at=description.trained_at,
+        training_seconds=world.clock.monotonic() - started,
+    )
+    return replace(state, model=model)
+
+
+def upload(cycle: Cycle, state: State, world: World) -> State:
+    """Store the challenger on the platform; a dry run leaves no trace there."""
+    if cycle.dry_run:
+        return state
+    world.platform.upload(_model(state), archive_path(cycle, world))
+    return replace(state, uploaded=True)
+
+
+def evaluate(cycle: Cycle, state: State, world: World) -> State:
+    """Measure champion and challenger on the same examples, which neither was trained on."""
+    contents = records.read_contents(world.artifacts, cycle.challenger)
+    champion = world.platform.active()
+    seen_by_champion = records.read_manifest(world.artifacts, champion) if champion else None
+    test_set = unseen(
+        candidates(contents, world.assistant),
+        challenger_saw=records.read_manifest(world.artifacts, cycle.challenger) or frozenset(),
+        champion_saw=seen_by_champion or frozenset(),
+    )
+    texts = [e.text for e in test_set.examples] + [m.example.text for m in contents.must_pass]
+    after = answers(cycle.challenger, _challenger_archive(cycle, world), texts, world)
+    challenger = report(cycle.challenger, test_set, after, contents.must_pass)
+    trained_on = {example.intent for example in contents.examples if example.intent}
+    evaluation = Evaluation(
+        challenger=challenger,
+        left_out=test_set.left_out,
+        unmeasured=tuple(sorted(trained_on - challenger.intents.keys())),
+    )
+    if champion is not None:
+        before = answers(champion, world.platform.fetch(champion), texts, world)
+        evaluation = replace(
+            evaluation,
+            champion=report(champion, test_set, before, contents.must_pass),
+            champion_known=seen_by_champion is not None,
+            flips=find_flips(test_set, before, after),
+        )
+    return replace(state, champion=champion, evaluation=evaluation)
+
+
+def answers(model: str, archive: Path, texts: Sequence[str], world: World) -> dict[str, Prediction]:
+    """The model's prediction for each text; only what was never asked before is asked."""
+    known = records.read_predictions(world.artifacts, model)
+    missing = [text for text in dict.fromkeys(texts) if text not in known]
+    if missing:
+        predicted = world.rasa.predict(archive, missing, world.listener.progress)
+        known |= {p.text: p for p in predicted}
+        records.write_predictions(world.artifacts, model, known)
+    return known
+
+
+def decide(cycle: Cycle, state: State, world: World) -> State:
+    """Apply the policy."""
+    del cycle  # every step has the same parameters
+    if state.evaluation is None:
+        raise LookupError("the step needs the evaluation")
+    return replace(state, verdict=verdicts.decide(state.evaluation, world.assistant.policy))
+
+
+def archive_path(cycle: Cycle, world: World) -> Path:
+    """Where the challenger's archive is until it is stored."""
+    return working_folder(cycle, world) / f"{cycle.challenger}.tar.gz"
+
+
+def _challenger_archive(cycle: Cycle, world: World) -> Path:
+    local = archive_path(cycle, world)
+    return local if local.exists() else world.platform.fetch(cycle.challenger)
+
+
+def _model(state: State) -> Model:
+    if state.model is None:
+        raise ModelNotFound("the step needs the model that `train` makes")
+    return state.model

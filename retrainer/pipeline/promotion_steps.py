@@ -1,0 +1,90 @@
+"""The steps that touch what users get: promote, confirm."""
+
+from dataclasses import replace
+
+from retrainer.domain.cycle import Cycle, Promotion, PromotionReason, State
+from retrainer.domain.verdict import Check, Outcome, Verdict
+from retrainer.errors import ChampionMoved, PlatformError, RetrainerError
+from retrainer.pipeline.world import World
+
+ACTOR = "retrainer"
+
+
+def promote(cycle: Cycle, state: State, world: World) -> State:
+    """Make the challenger active if the verdict says so.
+
+    If the champion is no longer the one that it was measured against, a person has to look.
+    """
+    if cycle.dry_run or state.verdict is None or state.verdict.outcome is not Outcome.PROMOTE:
+        return state
+    try:
+        world.platform.activate(cycle.challenger, expected=state.champion)
+    except ChampionMoved as error:
+        return replace(state, verdict=_held(state.verdict, state.champion, error))
+    return replace(state, promoted=(state.champion, cycle.challenger))
+
+
+def promotion(cycle: Cycle, state: State, world: World) -> Promotion | None:
+    """The ledger row of what `promote` did; None when it did nothing."""
+    if state.promoted is None or state.verdict is None:
+        return None
+    previous, model = state.promoted
+    return Promotion(
+        assistant=cycle.assistant,
+        previous=previous,
+        model=model,
+        reason=PromotionReason.GATE,
+        actor=ACTOR,
+        at=world.clock.now(),
+        note=f"policy {state.verdict.policy}: {state.verdict.reason}",
+        cycle=cycle.number,
+    )
+
+
+def confirm(cycle: Cycle, state: State, world: World) -> State:
+    """Make sure that the promoted model serves; if it does not, the one before it serves again.
+
+    Raises:
+        PlatformError: it does not serve; what was done about it is in the message.
+    """
+    if state.promoted is None:
+        return state
+    previous, model = state.promoted
+    try:
+        world.platform.confirm(model)
+    except RetrainerError as error:
+        raise _rolled_back(cycle, previous, model, error, world) from error
+    return replace(state, confirmed=True)
+
+
+def _rolled_back(
+    cycle: Cycle, previous: str | None, model: str, error: RetrainerError, world: World
+) -> PlatformError:
+    if previous is None:
+        return PlatformError(
+            f"{model} was promoted but does not serve, and there was no model before it: {error}",
+            tip="promote a working model with `retrainer promote MODEL --reason ...`",
+        )
+    world.platform.activate(previous, expected=model)
+    world.store.record_promotion(
+        Promotion(
+            assistant=cycle.assistant,
+            previous=model,
+            model=previous,
+            reason=PromotionReason.ROLLBACK,
+            actor=ACTOR,
+            at=world.clock.now(),
+            note=f"{model} was not confirmed: {error}",
+            cycle=cycle.number,
+        )
+    )
+    return PlatformError(f"{model} was promoted but does not serve; {previous} is back: {error}")
+
+
+def _held(verdict: Verdict, measured: str | None, error: ChampionMoved) -> Verdict:
+    check = Check(
+        rule="champion_moved",
+        outcome=Outcome.HOLD,
+        sentence=f"the challenger was measured against {measured or 'no champion'}, but {error}",
+    )
+    return Verdict(Outcome.HOLD, verdict.policy, (*verdict.checks, check))

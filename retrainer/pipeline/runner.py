@@ -1,0 +1,136 @@
+"""Runs one cycle: a fold of the steps over a State, each result a row before the next begins."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from retrainer.domain.cycle import Status, Trigger
+from retrainer.errors import LeaseLost, RetrainerError
+from retrainer.pipeline.conclusion import event, sweep
+from retrainer.pipeline.heartbeat import LEASE, Heartbeat
+from retrainer.pipeline.steps import CYCLE, POINT_OF_NO_RETURN, Step, remove_working_folder
+from retrainer.pipeline.world import World
+from retrainer.ports import CycleReport, Lease
+
+#: A cycle that was interrupted more often is undone instead of taken up again.
+MAXIMUM_RESUMES = 3
+#: An interrupted cycle older than this is undone: its data is no longer fresh.
+MAXIMUM_AGE = timedelta(days=1)
+
+
+def run_cycle(
+    world: World,
+    *,
+    owner: str,
+    trigger: Trigger = Trigger.MANUAL,
+    dry_run: bool = False,
+    force: bool = False,
+    steps: Sequence[Step] = CYCLE,
+) -> CycleReport:
+    """Run the assistant's next cycle, or the interrupted one to its end.
+
+    A step that fails ends the cycle as FAILED, with what it started undone and the champion
+    untouched; the report says so, nothing is raised for it.
+
+    Raises:
+        CycleRunning: another process is running a cycle of this assistant.
+        LeaseLost: another process took the cycle over.
+        DatabaseError: the cycle could not be recorded; it goes on at the next run.
+    """
+    lease = world.store.begin(
+        world.assistant.name, trigger, owner=owner, lease=LEASE, dry_run=dry_run, force=force
+    )
+    with world.rasa:
+        report = _Run(world, lease, steps).run()
+    sweep(world, report)
+    world.listener.ended(report)
+    return report
+
+
+class _Run:
+    def __init__(self, world: World, lease: Lease, steps: Sequence[Step]) -> None:
+        self._world = world
+        self._lease = lease
+        self._steps = steps
+        self._cycle = lease.cycle
+        self._state, done, started = world.store.load(lease.cycle)
+        self._done, self._started = set(done), set(started)
+
+    def run(self) -> CycleReport:
+        names = [step.name for step in self._steps]
+        self._world.listener.begun(
+            self._cycle, names, [name for name in names if name in self._done]
+        )
+        if problem := self._too_late():
+            return self._undone(Status.ABANDONED, problem, tip="`retrainer run-once` starts afresh")
+        for step in self._steps:
+            if step.name in self._done:
+                continue
+            try:
+                self._perform(step)
+            except LeaseLost:
+                raise
+            except RetrainerError as error:
+                self._world.store.step_failed(self._lease, step.name, str(error))
+                return self._undone(Status.FAILED, str(error), error.tip, step.name)
+            if self._state.same_as is not None:
+                return self._finish(Status.SKIPPED)
+        if self._cycle.dry_run:
+            self._undo()
+        return self._finish(Status.COMPLETED)
+
+    def _perform(self, step: Step) -> None:
+        world, before = self._world, self._state
+        self._started.add(step.name)
+        world.store.step_started(self._lease, step.name)
+        world.listener.step(step.name)
+        with Heartbeat(world.store, self._lease):
+            after = step.act(self._cycle, before, world)
+        world.store.step_done(
+            self._lease, step.name, before, after, step.promotion(self._cycle, after, world)
+        )
+        self._state = after
+
+    def _too_late(self) -> str | None:
+        if POINT_OF_NO_RETURN in self._started:
+            return None
+        cycle, age = self._cycle, self._world.clock.now() - self._cycle.started_at
+        if cycle.resumed > MAXIMUM_RESUMES:
+            return f"interrupted {cycle.resumed} times, {MAXIMUM_RESUMES} are allowed"
+        if age > MAXIMUM_AGE:
+            return f"interrupted, and {_hours(age)} old; at most {_hours(MAXIMUM_AGE)} are allowed"
+        return None
+
+    def _undone(
+        self, status: Status, error: str, tip: str | None = None, step: str | None = None
+    ) -> CycleReport:
+        if POINT_OF_NO_RETURN not in self._started:
+            self._undo()
+        return self._finish(status, error, tip, step)
+
+    def _undo(self) -> None:
+        for step in reversed(self._steps):
+            if step.name in self._started:
+                step.undo(self._cycle, self._world)
+
+    def _finish(
+        self,
+        status: Status,
+        error: str | None = None,
+        tip: str | None = None,
+        failed_step: str | None = None,
+    ) -> CycleReport:
+        remove_working_folder(self._cycle, self._world)
+        ending = event(status, self._cycle, self._state)
+        return self._world.store.finish(
+            self._lease,
+            status,
+            self._state,
+            notifiers=[n for n, wanted in self._world.notifiers.items() if ending in wanted],
+            error=error,
+            tip=tip,
+            failed_step=failed_step,
+        )
+
+
+def _hours(length: timedelta) -> str:
+    return f"{length.total_seconds() / 3600:.0f} h"

@@ -1,0 +1,63 @@
+"""What the steps of a cycle may touch: one assistant's ports and plain values, nothing else."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from retrainer.domain.verdict import Policy
+from retrainer.ports import (
+    ArtifactStore,
+    Clock,
+    CycleListener,
+    DataSource,
+    Platform,
+    Project,
+    Rasa,
+    RunStore,
+    SnapshotStore,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    """What a user configured for one assistant, as plain values.
+
+    `must_pass` and `test_data` are paths inside the project; `holdout` is a share, 0 to 1.
+    `inputs` names whatever else the verdict depends on (Rasa's version, where config, domain and
+    data lie in the project), so that a change of it is not taken for "nothing changed".
+    """
+
+    name: str
+    policy: Policy
+    must_pass: tuple[str, ...] = ()
+    test_data: tuple[str, ...] = ()
+    holdout: float = 0.2
+    minimum_examples: int = 5
+    fail_on_warnings: bool = False
+    inputs: str = ""
+    keep_models: int = 10
+    keep_age: timedelta = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The assistant's ports.
+
+    `folder` holds the working folders of cycles; `find_project` finds config, domain and data
+    below a folder.
+    """
+
+    assistant: Assistant
+    clock: Clock
+    source: DataSource
+    snapshots: SnapshotStore
+    find_project: Callable[[Path], Project]
+    rasa: Rasa
+    platform: Platform
+    artifacts: ArtifactStore
+    store: RunStore
+    folder: Path
+    listener: CycleListener
+    #: Which ends of a cycle each notifier is told of (see `pipeline.conclusion.event`).
+    notifiers: Mapping[str, frozenset[str]]

@@ -1,0 +1,132 @@
+"""Reading the configuration: TOML file, then environment, each error with its place."""
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsError,
+)
+
+from retrainer.errors import ConfigurationError
+from retrainer.settings.model import Settings
+from retrainer.settings.policies import policy_of
+
+CONFIG_VARIABLE = "RETRAINER_CONFIG"
+CONFIG_FILE = "retrainer.toml"
+
+
+def find_config(given: Path | None) -> Path:
+    """The config file: as given, as RETRAINER_CONFIG says, or `retrainer.toml` in this folder.
+
+    Raises:
+        ConfigurationError: it is not there.
+    """
+    path = given or Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_FILE)
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{path} is not there, and it has to say which assistants to keep fresh",
+            tip="run `retrainer init` to write one, or name yours with --config",
+        )
+    return path.resolve()
+
+
+def load(path: Path) -> Settings:
+    """The settings of this file and of the environment, which wins.
+
+    Raises:
+        ConfigurationError: with the file and line, or the path of each wrong key.
+    """
+    content = _read(path)
+
+    class FileSettings(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is not ours
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return env_settings, InitSettingsSource(settings_cls, init_kwargs=content)
+
+    try:
+        settings: Settings = FileSettings()
+    except ValidationError as error:
+        raise invalid(path, error, Settings) from error
+    except SettingsError as error:
+        raise ConfigurationError(f"the environment: {error}") from error
+    if not settings.assistants:
+        raise ConfigurationError(
+            f"{path}: assistants: 0 are configured, at least 1 is needed",
+            tip="add a table such as [assistants.helpdesk]; `retrainer init` writes an example",
+        )
+    _check_policies(path, settings)
+    return settings
+
+
+def invalid(
+    path: Path, error: ValidationError, model: type[BaseModel], *prefix: str
+) -> ConfigurationError:
+    """A ValidationError as a person wants it: one line a key, with the key's path."""
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False):
+        place = [*prefix, *map(str, problem["loc"])]
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            known = _keys_at(model, problem["loc"][:-1])
+            message = "unknown key" + _did_you_mean(place[-1], known)
+        lines.append(f"{path}: {'.'.join(place)}: {message}")
+    return ConfigurationError("\n".join(lines), tip="config.example.toml lists every option")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: not TOML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"{path}: not UTF-8: {error.reason} at byte {error.start}"
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(f"{path}: not readable: {error.strerror}") from error
+
+
+def _check_policies(path: Path, settings: Settings) -> None:
+    for name in settings.policies:
+        policy_of(settings, name, where=path)
+    for name, assistant in settings.assistants.items():
+        try:
+            policy_of(settings, assistant.policy, where=path)
+        except KeyError:
+            known = ", ".join(["default", *settings.policies])
+            raise ConfigurationError(
+                f"{path}: assistants.{name}.policy: unknown policy {assistant.policy!r}; "
+                f"known are {known}"
+            ) from None
+
+
+def _keys_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """Known keys of the section at `place`, as far as the model tells."""
+    here: Any = model
+    for part in place:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            here = here.model_fields[str(part)].annotation if part in here.model_fields else None
+        else:  # dict[Name, Section]: any key leads to the section
+            here = next(iter(getattr(here, "__args__", ())[1:]), None)
+    if isinstance(here, type) and issubclass(here, BaseModel):
+        return list(here.model_fields)
+    return []
+
+
+def _did_you_mean(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f", did you mean {close[0]}?" if close else ""

@@ -1,0 +1,201 @@
+"""The configuration file as a typed model; every option, its default and its meaning."""
+
+import re
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from retrainer.domain.cycle import require_name
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
+
+
+def _duration(value: object) -> object:
+    """`"90s"`, `"45m"`, `"4h"` or `"30d"`."""
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('a duration is a number with a unit, such as "90s", "45m", "4h" or "30d"')
+    length = timedelta(**{_UNITS[match[2]]: float(match[1])})
+    if not length:
+        raise ValueError("a duration must be longer than 0")
+    return length
+
+
+def _inside_project(path: str) -> str:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"{path!r} must lie inside the project's folder")
+    return path
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(lambda length: f"{length.total_seconds():g}s", return_type=str),
+]
+#: A file or folder inside the project, with `/`.
+ProjectPath = Annotated[str, AfterValidator(_inside_project)]
+Name = Annotated[str, AfterValidator(require_name)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class PluginSettings(BaseModel):
+    """A plugin by its `type`; all other keys are its own options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+
+    type: str
+    """Which plugin: a name of the entry-point group."""
+
+    _own: ClassVar[frozenset[str]] = frozenset({"type"})
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that are the plugin's own."""
+        return {k: v for k, v in (self.model_extra or {}).items() if k not in self._own}
+
+
+class NotifierSettings(PluginSettings):
+    """Somebody to tell."""
+
+    on: tuple[str, ...] = ("promoted", "held", "rejected", "failed", "abandoned")
+    """Which ends of a cycle to tell of; also known: "skipped", "dry_run"."""
+
+
+class RasaSettings(_Section):
+    """Where Rasa runs. It has a Python environment of its own."""
+
+    python: Path | None = None
+    """An existing interpreter that has Rasa 3.5 or 3.6; empty: the environment below."""
+
+    environment: Path | None = None
+    """Folder of the environment that `retrainer rasa setup` makes; empty: STATE_DIR/rasa."""
+
+    start_limit: Duration = timedelta(minutes=5)
+    """Time that Rasa may take to start (it imports TensorFlow)."""
+
+    read_limit: Duration = timedelta(minutes=10)
+    """Time that reading, validating or splitting a project may take."""
+
+    predict_limit: Duration = timedelta(hours=1)
+    """Time that evaluating one model may take."""
+
+
+class EvaluationSettings(_Section):
+    """What models are measured on."""
+
+    holdout: float = Field(default=0.2, ge=0.0, le=0.9)
+    """Share of the examples kept out of every training, chosen by a stable hash of their text."""
+
+    minimum_examples: int = Field(default=5, ge=2)
+    """An intent with fewer different examples stays whole in training and is listed."""
+
+    test_data: tuple[ProjectPath, ...] = ()
+    """NLU files or folders to measure on as well; with `holdout = 0` instead of a holdout."""
+
+
+class ValidationSettings(_Section):
+    """What `rasa data validate` finds."""
+
+    fail_on_warnings: bool = False
+    """Whether a warning stops the cycle, as an error always does."""
+
+
+class TrainingSettings(_Section):
+    """How challengers are trained."""
+
+    time_limit: Duration = timedelta(hours=4)
+    """Time that one training may take; then it is killed and the cycle fails."""
+
+
+class RetentionSettings(_Section):
+    """Which models are kept. The champion and its predecessor always are."""
+
+    models: int = Field(default=10, ge=2)
+    """How many of the newest models are kept."""
+
+    age: Duration = timedelta(days=90)
+    """Models older than this are deleted, even if there are fewer."""
+
+
+class AssistantSettings(_Section):
+    """One Rasa project that is kept fresh."""
+
+    source: PluginSettings
+    """Where the project comes from: `type = "directory"`, `path = "..."`."""
+
+    config: ProjectPath = "config.yml"
+    """Rasa's config file in the project."""
+
+    domain: tuple[ProjectPath, ...] = ("domain.yml", "domain")
+    """Domain files and folders in the project; those that exist are used."""
+
+    data: tuple[ProjectPath, ...] = ("data",)
+    """Training data files and folders in the project; those that exist are used."""
+
+    must_pass: tuple[ProjectPath, ...] = ()
+    """NLU files in the project with utterances that every promoted model must understand."""
+
+    policy: str = "default"
+    """Which policy decides: `default`, or one of [policies.NAME]."""
+
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """What models are measured on."""
+
+    validation: ValidationSettings = ValidationSettings()
+    """What `rasa data validate` finds."""
+
+    training: TrainingSettings = TrainingSettings()
+    """How challengers are trained."""
+
+    platform: PluginSettings = PluginSettings(type="embedded")
+    """Where models are stored and made active."""
+
+    retention: RetentionSettings = RetentionSettings()
+    """Which models are kept."""
+
+
+class Settings(BaseSettings):
+    """Everything; each option may also be set as RETRAINER_SECTION__OPTION in the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RETRAINER_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    state_dir: Path = Path(".retrainer")
+    """Folder of everything that retrainer keeps; relative to the config file."""
+
+    database: SecretStr | None = None
+    """Database URL, such as postgresql+psycopg://user@host/name; empty: SQLite in state_dir."""
+
+    rasa: RasaSettings = RasaSettings()
+    """Where Rasa runs."""
+
+    policies: dict[Name, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+    """Named policies of named rules."""
+
+    notifiers: dict[Name, NotifierSettings] = Field(default_factory=dict)
+    """Who is told how a cycle ended."""
+
+    assistants: dict[Name, AssistantSettings] = Field(default_factory=dict)
+    """The assistants that are kept fresh."""
