@@ -4,9 +4,9 @@ Heavy things are imported where they are made, so that `retrainer history` stays
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from retrainer.adapters.clock import SystemClock
 from retrainer.errors import ConfigurationError
 from retrainer.pipeline.conclusion import EVENTS
 from retrainer.pipeline.world import Assistant, World
-from retrainer.ports import CycleListener, DataSource, Notifier, Platform
+from retrainer.ports import CycleListener, DataSource, Notifier, Platform, Project
 from retrainer.settings import AssistantSettings, PluginSettings, Settings, find_config, load
 from retrainer.settings import policy_of as settings_policy
 from retrainer.settings.loading import invalid
@@ -147,18 +147,16 @@ class Application:
     def world(self, name: str, listener: CycleListener) -> World:
         """Everything that a cycle of this assistant may touch."""
         from retrainer.adapters.artifacts import FolderArtifacts
-        from retrainer.adapters.projects import ProjectLayout
         from retrainer.adapters.snapshots import FolderSnapshots
 
         settings = self._settings_of(name)
         folder = self._folder(name)
-        layout = ProjectLayout(settings.config, settings.domain, settings.data)
         return World(
             assistant=self._assistant(name, settings),
             clock=self.clock,
             source=self.source(name),
             snapshots=FolderSnapshots(folder / "snapshots"),
-            find_project=layout.find,
+            find_project=self.project_finder(name),
             rasa=self.rasa(name),
             platform=self.platform(name),
             artifacts=FolderArtifacts(folder / "records"),
@@ -166,6 +164,15 @@ class Application:
             folder=folder / "cycles",
             listener=listener,
             notifiers={n: frozenset(s.on) for n, s in self.settings.notifiers.items()},
+        )
+
+    def project_finder(self, name: str) -> Callable[[Path], Project]:
+        """Finds config, domain and data of the assistant's project below a folder."""
+        from retrainer.adapters.projects import find_project
+
+        settings = self._settings_of(name)
+        return partial(
+            find_project, config=settings.config, domain=settings.domain, data=settings.data
         )
 
     def rasa(self, name: str) -> "RasaClient":

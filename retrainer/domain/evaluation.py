@@ -1,7 +1,8 @@
 """Champion and challenger, measured on the same examples."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from retrainer.domain.examples import Entity, Example, MustPass, example_key
@@ -93,7 +94,10 @@ class Evaluation:
 
 
 def unseen(
-    candidates: Sequence[Example], *, challenger_saw: Set[str], champion_saw: Set[str]
+    candidates: Sequence[Example],
+    *,
+    challenger_saw: AbstractSet[str],
+    champion_saw: AbstractSet[str],
 ) -> TestSet:
     """Leave out what either model trained on; both sets hold `example_key`s."""
     kept, by_challenger, by_champion = [], 0, 0

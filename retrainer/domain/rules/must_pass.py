@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from retrainer.domain.evaluation import Evaluation
-from retrainer.domain.rules.limits import require_share
+from retrainer.domain.rules.limits import ROUNDING, require_share
 from retrainer.domain.verdict import Check, Outcome
 
 
@@ -17,26 +17,28 @@ class MustPassUtterances:
         require_share("maximum_failed", self.maximum_failed)
 
     def assess(self, evaluation: Evaluation) -> Check:
-        """REJECT when too many fail; not applicable when the assistant has none."""
+        """REJECT when too many fail; not applicable when the assistant has none.
+
+        `observed` and `limit` of the check count utterances.
+        """
         results = evaluation.challenger.must_pass
         if not results:
             return Check(
                 "must_pass",
                 None,
-                "0 must-pass utterances are configured, so at most "
-                f"{self.maximum_failed:.0%} of them failing says nothing",
-                limit=self.maximum_failed,
+                "0 must-pass utterances are configured, at least 1 is needed to judge by them",
+                observed=0.0,
+                limit=1.0,
             )
         failed = [result for result in results if result.problem]
-        share = len(failed) / len(results)
-        passed = share <= self.maximum_failed
-        allowed = int(self.maximum_failed * len(results))
+        allowed = int(self.maximum_failed * len(results) + ROUNDING)
+        passed = len(failed) <= allowed
         return Check(
             "must_pass",
             Outcome.PROMOTE if passed else Outcome.REJECT,
             f"{len(failed)} of {len(results)} must-pass utterances failed, "
             f"{'within' if passed else 'more than'} the {allowed} allowed",
-            observed=share,
-            limit=self.maximum_failed,
+            observed=float(len(failed)),
+            limit=float(allowed),
             details=tuple(f"{r.text!r} ({r.expected}): {r.problem}" for r in failed),
         )

@@ -1,0 +1,70 @@
+# Two commands do everything: `make demo` and `make test`. Both set up what they need.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit lint format bench lock clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV := build/uv/bin/uv
+BIN := .venv/bin
+RASA_ENVIRONMENT := $(CURDIR)/.venv-rasa
+SERVICE := .venv/.ready
+RASA := .venv-rasa/.ready-for-make
+
+export RETRAINER_RASA__ENVIRONMENT := $(RASA_ENVIRONMENT)
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(SERVICE) $(RASA) ## Make both environments: the service's and Rasa's
+
+# uv comes from pip, into a folder of its own: that works without root and without python3-venv.
+build/uv/bin/uv: deploy/requirements.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m pip install --quiet --upgrade --target build/uv "$$(grep -oE '^uv==[0-9.]+' deploy/requirements.txt)"
+	@touch $@
+
+$(SERVICE): build/uv/bin/uv pyproject.toml deploy/requirements-dev.txt
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes deploy/requirements-dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(RASA): $(SERVICE) retrainer/rasa_worker/requirements.txt
+	$(BIN)/python -m retrainer.adapters.rasa_environment $(RASA_ENVIRONMENT)
+	@touch $@
+
+demo: setup ## Four nights of a small assistant, with real training (a few minutes)
+	$(BIN)/retrainer demo build/demo
+
+test: setup ## The whole test suite, real Rasa and Postgres included
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report --include 'retrainer/domain/*,retrainer/pipeline/*' --fail-under 95
+
+unit: $(SERVICE) ## The tests that take seconds
+	$(BIN)/pytest tests/unit
+
+lint: $(SERVICE) ## Style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(SERVICE) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## Compare with Rasa's own commands; prints ratios
+	$(BIN)/python tests/benchmarks/run.py
+
+LOCK := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --universal \
+	--python-version 3.11 --custom-compile-command "make lock"
+
+lock: $(SERVICE) ## Pin the newest allowed version of every dependency, with hashes
+	$(LOCK) pyproject.toml --extra postgres --output-file deploy/requirements.txt
+	$(LOCK) pyproject.toml --extra postgres --group dev --output-file deploy/requirements-dev.txt
+
+clean: ## Delete the environments and everything that was built
+	rm -rf .venv .venv-rasa build dist .mypy_cache .ruff_cache .pytest_cache .coverage

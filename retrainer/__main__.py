@@ -1,0 +1,5 @@
+"""`python -m retrainer`."""
+
+from retrainer.cli import main
+
+main()

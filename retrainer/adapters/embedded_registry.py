@@ -1,0 +1,272 @@
+"""The embedded registry: models and the pointer to the active one, in a folder.
+
+- `versions/NAME/model.tar.gz`: the archive, never changed
+- `versions/NAME/model.json`: what is recorded of it; the folder is whole or absent
+- `champion.json`: the pointer, the one truth about which model serves
+- `champion.tar.gz`: a link that follows the pointer, for `rasa run --model`
+"""
+
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
+
+from retrainer.adapters.files import sha256, storage_errors, write_atomically
+from retrainer.adapters.folders import discard, exclusive, publish, unfinished
+from retrainer.domain.cycle import Model
+from retrainer.errors import (
+    ChampionMoved,
+    ModelArchiveError,
+    ModelConflict,
+    ModelNotFound,
+    PlatformError,
+    StorageError,
+)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_ARCHIVE, _RECORD = "model.tar.gz", "model.json"
+_POINTER, _LINK = "champion.json", "champion.tar.gz"
+_MODEL = TypeAdapter(Model)
+
+
+class _Pointer(BaseModel):
+    """The content of `champion.json`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    model: str
+
+
+class EmbeddedRegistry:
+    """A `Platform` that needs nothing but a folder; see the module for what is in it.
+
+    A Rasa server serves the champion when it is started with `--model FOLDER/champion.tar.gz`.
+    """
+
+    class Options(BaseModel):
+        """Options of `type = "embedded"`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+        folder: Path | None = None
+        """Where the models are kept, an absolute path; empty: in the state folder."""
+
+        @field_validator("folder")
+        @classmethod
+        def _absolute(cls, folder: Path | None) -> Path | None:
+            if folder is not None and not folder.is_absolute():
+                raise ValueError(f"'{folder}' is not an absolute path")
+            return folder
+
+    @classmethod
+    def from_options(cls, options: Options, *, folder: Path) -> Self:
+        """The registry in the folder that the options name, else in `folder`."""
+        return cls(options.folder or folder)
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._versions = folder / "versions"
+
+    @property
+    def link(self) -> Path:
+        """The link that always leads to the active model's archive, for `rasa run --model`."""
+        return self._folder / _LINK
+
+    def upload(self, model: Model, archive: Path) -> None:
+        """Store the model under its name; a second upload of the same content does nothing.
+
+        Raises:
+            ModelConflict: another content has that name.
+            ModelArchiveError: the archive is not the one that `model` describes.
+            StorageError: it could not be written; nothing of it is stored then.
+        """
+        version = self._version(model.name)
+        if not archive.is_file():
+            raise ModelArchiveError(f"{archive} is not a file, the archive of a model is needed")
+        with exclusive(self._folder):
+            if version.is_dir():
+                return _require_same(_read_record(version), model)
+            with unfinished(self._folder) as copy:
+                with storage_errors("writing", version):
+                    shutil.copyfile(archive, copy / _ARCHIVE)
+                    _require_described(copy / _ARCHIVE, archive, model)
+                    (copy / _RECORD).write_bytes(_MODEL.dump_json(model, indent=2))
+                publish(copy, version)
+        return None
+
+    def models(self) -> tuple[Model, ...]:
+        """All stored models, oldest first.
+
+        Raises:
+            PlatformError: something that is not a model is among them.
+        """
+        with storage_errors("reading", self._versions):
+            if not self._versions.is_dir():
+                return ()
+            versions = [v for v in self._versions.iterdir() if not v.name.startswith(".")]
+        found = [_read_record(version) for version in versions]
+        return tuple(sorted(found, key=lambda model: (model.trained_at, model.name)))
+
+    def fetch(self, name: str) -> Path:
+        """The archive of a stored model, on this machine, for reading only.
+
+        Raises:
+            ModelNotFound: there is none of that name.
+            PlatformError: it is damaged.
+        """
+        version = self._existing(name)
+        model, archive = _read_record(version), version / _ARCHIVE
+        size = archive.stat().st_size if archive.is_file() else 0
+        if size != model.size:
+            raise _damaged(archive, f"has {size} bytes, {model.size} are recorded")
+        return archive
+
+    def active(self) -> str | None:
+        """Name of the model that serves; None before the first activation.
+
+        Raises:
+            PlatformError: the pointer is damaged.
+        """
+        pointer = self._folder / _POINTER
+        try:
+            with storage_errors("reading", pointer), suppress(FileNotFoundError):
+                return _Pointer.model_validate_json(pointer.read_bytes()).model
+        except ValidationError as error:
+            raise PlatformError(
+                f'{pointer} does not say which model is active: {{"model": "NAME"}} is needed, '
+                f"it holds {pointer.read_bytes()[:80]!r}",
+                tip=f"delete {pointer}, then choose the model with `retrainer promote`",
+            ) from error
+        return None
+
+    def activate(self, name: str, *, expected: str | None) -> None:
+        """Make a stored model the active one, atomically; does nothing if it is active already.
+
+        Raises:
+            ModelNotFound: there is none of that name.
+            ChampionMoved: neither `name` nor `expected` is active.
+            StorageError: it could not be written; the earlier model is still active then.
+        """
+        with exclusive(self._folder):
+            self._existing(name)
+            active = self.active()
+            if active not in (name, expected):
+                raise ChampionMoved(
+                    f"{active or 'no model'} is active in {self._folder}, "
+                    f"{expected or 'no model'} was expected when {name} was to replace it",
+                    tip="`retrainer models` lists the models; run the cycle again",
+                )
+            if active != name:
+                pointer = _Pointer(model=name).model_dump_json() + "\n"
+                write_atomically(self._folder / _POINTER, pointer.encode())
+            self._follow(name)
+
+    def confirm(self, name: str) -> None:
+        """Make sure that the pointer names this model and that its archive is the one uploaded.
+
+        Raises:
+            PlatformError: it does not, or it is not.
+        """
+        active = self.active()
+        if active != name:
+            raise PlatformError(
+                f"{active or 'no model'} is active in {self._folder}, {name} should be",
+                tip="`retrainer models` lists the models",
+            )
+        archive = self.fetch(name)
+        recorded = _read_record(archive.parent).sha256
+        with storage_errors("reading", archive):
+            found = sha256(archive)
+        if found != recorded:
+            raise _damaged(archive, f"has the SHA-256 {found}, {recorded} is recorded")
+
+    def remove(self, name: str) -> None:
+        """Delete a stored model; does nothing if it is gone already.
+
+        Raises:
+            PlatformError: the model is active.
+        """
+        version = self._version(name)
+        with exclusive(self._folder):
+            if self.active() == name:
+                raise PlatformError(
+                    f"{name} is active in {self._folder}, and the active model is never deleted",
+                    tip="make another model active with `retrainer promote` first",
+                )
+            if version.is_dir():
+                discard(version, self._folder)
+
+    def _version(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise ModelNotFound(
+                f"{name!r} is not a name that a model may have: 1 to 128 of letters, digits, "
+                "`.`, `_` and `-`, the first a letter or a digit",
+                tip="`retrainer models` lists the models",
+            )
+        return self._versions / name
+
+    def _existing(self, name: str) -> Path:
+        version = self._version(name)
+        if not version.is_dir():
+            raise ModelNotFound(
+                f"there is no model {name} in {self._folder}",
+                tip="`retrainer models` lists the models",
+            )
+        return version
+
+    def _follow(self, name: str) -> None:
+        """Point the link at the active model; where that fails the pointer alone has to do."""
+        target = Path("versions", name, _ARCHIVE)
+        with suppress(OSError, StorageError):
+            if self.link.is_symlink() and self.link.readlink() == target:
+                return
+            with unfinished(self._folder) as folder:
+                (folder / _LINK).symlink_to(target)
+                (folder / _LINK).replace(self.link)
+
+
+def _read_record(version: Path) -> Model:
+    record = version / _RECORD
+    try:
+        with storage_errors("reading", record), suppress(FileNotFoundError, NotADirectoryError):
+            model = _MODEL.validate_json(record.read_bytes())
+            if model.name == version.name:
+                return model
+            raise _damaged(record, f"is of another model, {model.name}")
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise _damaged(record, f"is not readable: {place}: {problem['msg']}") from error
+    raise PlatformError(
+        f"{version} is not a model of this registry: it has no {_RECORD}",
+        tip=f"move {version} elsewhere",
+    )
+
+
+def _require_same(stored: Model, model: Model) -> None:
+    if stored.sha256 != model.sha256:
+        raise ModelConflict(
+            f"{model.name} is stored with the SHA-256 {stored.sha256}, "
+            f"the model to store has {model.sha256}",
+            tip=f"store it under another name, or delete the stored {model.name} first",
+        )
+
+
+def _require_described(copy: Path, archive: Path, model: Model) -> None:
+    found = sha256(copy)
+    if found != model.sha256:
+        raise ModelArchiveError(
+            f"{archive} has the SHA-256 {found}, {model.sha256} is recorded for {model.name}: "
+            "it was changed since it was trained",
+            tip="run the cycle again",
+        )
+
+
+def _damaged(path: Path, how: str) -> PlatformError:
+    return PlatformError(
+        f"{path} {how}: it is damaged",
+        tip=f"move {path.parent} elsewhere and train or upload the model again",
+    )

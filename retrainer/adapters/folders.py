@@ -1,0 +1,116 @@
+"""Folders that are wholly there or not at all, shared by processes that may be killed at any time.
+
+What is being made or deleted carries a hidden name, so that whoever holds the folder's lock next
+knows it for the leftover of a process that was killed, and sweeps it.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from retrainer.adapters.files import storage_errors, sync_folder
+from retrainer.errors import StorageError
+
+#: Seconds between two looks at a lock that another process holds.
+_PAUSE = 0.02
+_LOCK = ".lock"
+_UNFINISHED = ".unfinished-"
+
+
+@contextmanager
+def exclusive(folder: Path, *, wait: float = 60.0) -> Iterator[None]:
+    """Be the only one, of all threads and processes, at work in the folder; it is made if missing.
+
+    Waits for up to `wait` seconds. The lock goes with the process, however that ends, and what an
+    earlier owner left unfinished is swept.
+
+    Raises:
+        StorageError: the folder is not writable, or another process did not let go of it in time.
+    """
+    with storage_errors("locking", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        with storage_errors("locking", folder):
+            _acquire(descriptor, folder, wait)
+            sweep(folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def unfinished(folder: Path) -> Iterator[Path]:
+    """A new empty folder inside `folder`, deleted at the end unless it was published.
+
+    The caller holds the lock of `folder`.
+    """
+    with storage_errors("writing below", folder):
+        path = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
+        path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def publish(finished: Path, target: Path, *, synced: bool = False) -> None:
+    """Make a finished folder durable, then give it its name, which nothing has yet.
+
+    `synced` says that its content is durable already.
+
+    Raises:
+        StorageError: it could not be done; `target` is not there.
+    """
+    with storage_errors("writing", target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for folder, _, files in () if synced else os.walk(finished):
+            for file in files:
+                _sync_file(Path(folder, file))
+            sync_folder(Path(folder))
+        finished.rename(target)
+        sync_folder(target.parent)
+
+
+def discard(path: Path, folder: Path) -> None:
+    """Delete a folder so that no part of it is ever seen under its name; nothing if it is gone.
+
+    The caller holds the lock of `folder`, which is on the same file system.
+    """
+    with storage_errors("deleting", path):
+        aside = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
+        with suppress(FileNotFoundError):
+            path.rename(aside / path.name)
+            sync_folder(path.parent)
+        shutil.rmtree(aside)
+
+
+def sweep(folder: Path) -> None:
+    """Delete what was left unfinished; the caller holds the lock of `folder`."""
+    for path in folder.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _acquire(descriptor: int, folder: Path, wait: float) -> None:
+    for _ in range(max(1, round(wait / _PAUSE))):
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_PAUSE)
+    raise StorageError(
+        f"{folder} has been in use by another process for more than {wait:g} s",
+        tip=f"let the other retrainer finish, or see who it is with `fuser -v {folder / _LOCK}`",
+    )
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

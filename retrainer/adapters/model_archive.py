@@ -1,0 +1,149 @@
+"""Model archives: whether one is whole, safe to unpack, and a Rasa model.
+
+An archive may come from anywhere (an upload, a bucket, a disk that was full), and unpacking it is
+left to Rasa, so everything is looked at before Rasa gets to see it, without unpacking a byte.
+"""
+
+import gzip
+import json
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from retrainer.adapters.files import storage_errors
+from retrainer.errors import ModelArchiveError
+
+METADATA = "metadata.json"
+
+#: Limits of what an archive may ask of the machine: bytes once unpacked, members, bytes of one
+#: read (a header, or the metadata). The largest Rasa models known unpack to a few gigabytes.
+MAXIMUM_SIZE = 20 * 1000**3
+MAXIMUM_MEMBERS = 100_000
+_MAXIMUM_READ = 16 * 1000**2
+
+_TIP = "train or fetch the model again; `tar -tzf FILE` lists what an archive holds"
+_BROKEN = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OverflowError)
+
+
+def require_safe_archive(path: Path) -> None:
+    """Make sure that an archive is a whole Rasa 3 model that stays inside its own folder.
+
+    Raises:
+        ModelArchiveError: it is missing, truncated, damaged, no gzipped tar or no Rasa 3 model; or
+            it holds an absolute path, a `..`, a device, or more than the limits above.
+        StorageError: it could not be read.
+    """
+    read_metadata(path)
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The `metadata.json` of a Rasa 3 model, as Rasa wrote it, once the archive is found safe.
+
+    Raises:
+        ModelArchiveError: as for `require_safe_archive`.
+        StorageError: it could not be read.
+    """
+    if not path.is_file():
+        raise ModelArchiveError(f"{path} is not a file, a model archive is needed", tip=_TIP)
+    with storage_errors("reading", path):
+        try:
+            with gzip.open(path) as stream:
+                return _inspect(path, _Bounded(path, stream))
+        except _BROKEN as error:
+            raise ModelArchiveError(
+                f"{path} ({path.stat().st_size} bytes) is not a whole gzipped tar archive: {error}",
+                tip=_TIP,
+            ) from error
+
+
+class _Bounded:
+    """The unpacked bytes of an archive, as much of them as the limits allow."""
+
+    def __init__(self, path: Path, stream: gzip.GzipFile) -> None:
+        self._path, self._stream = path, stream
+
+    def read(self, size: int) -> bytes:
+        if size > _MAXIMUM_READ:
+            raise _refused(self._path, f"a header of {size} bytes, at most {_MAXIMUM_READ} may be")
+        return self._stream.read(size)
+
+    def seek(self, position: int) -> int:
+        if position > MAXIMUM_SIZE:
+            raise _too_large(self._path, position)
+        return self._stream.seek(position)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def require_end(self, position: int) -> None:
+        """Read from `position` to the end, where the checksum is; only padding may be there.
+
+        `tarfile` takes a damaged header for the end of the archive.
+        """
+        self.seek(position)
+        while block := self._stream.read(1 << 20):
+            if block.count(0) != len(block):
+                raise tarfile.ReadError(f"damaged at byte {position} of the unpacked archive")
+            if self.tell() > MAXIMUM_SIZE:
+                raise _too_large(self._path, self.tell())
+
+
+def _inspect(path: Path, stream: _Bounded) -> dict[str, Any]:
+    metadata: dict[str, Any] | None = None
+    size = 0
+    with tarfile.open(fileobj=stream, mode="r:") as archive:  # type: ignore[call-overload]
+        for number, member in enumerate(archive, 1):
+            _require_inside(path, member)
+            size += member.size
+            if size > MAXIMUM_SIZE:
+                raise _too_large(path, size)
+            if number > MAXIMUM_MEMBERS:
+                raise _refused(path, f"more than {MAXIMUM_MEMBERS} members")
+            if PurePosixPath(member.name) == PurePosixPath(METADATA):
+                metadata = _parse(path, archive, member)
+        stream.require_end(archive.offset)
+    if metadata is None:
+        raise ModelArchiveError(
+            f"{path} holds no {METADATA}, so it is not a model of Rasa 3", tip=_TIP
+        )
+    return metadata
+
+
+def _require_inside(path: Path, member: tarfile.TarInfo) -> None:
+    """Refuse what could be written or lead outside the folder that the archive is unpacked in.
+
+    With neither a `..` nor a leading `/` in any name or link, no chain of links leads outside.
+    """
+    if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+        raise _refused(path, f"{member.name!r}, which is a device, a pipe or of no known type")
+    for place in (member.name, *([member.linkname] if member.linkname else [])):
+        if place.startswith("/") or ".." in PurePosixPath(place).parts:
+            arrow = f" -> {member.linkname!r}" if member.linkname else ""
+            raise _refused(path, f"{member.name!r}{arrow}, which points outside its folder")
+
+
+def _parse(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:
+    if not member.isreg():
+        raise ModelArchiveError(f"{path}: {METADATA} is not a file", tip=_TIP)
+    if member.size > _MAXIMUM_READ:
+        raise _refused(path, f"{METADATA} of {member.size} bytes, at most {_MAXIMUM_READ} may be")
+    file = archive.extractfile(member)
+    content = file.read() if file else b""
+    try:
+        metadata = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ModelArchiveError(f"{path}: {METADATA} is not JSON: {error}", tip=_TIP) from error
+    if not isinstance(metadata, dict):
+        raise ModelArchiveError(
+            f"{path}: {METADATA} holds a {type(metadata).__name__}, an object is needed", tip=_TIP
+        )
+    return metadata
+
+
+def _too_large(path: Path, size: int) -> ModelArchiveError:
+    return _refused(path, f"{size} bytes or more once unpacked, at most {MAXIMUM_SIZE} may be")
+
+
+def _refused(path: Path, what: str) -> ModelArchiveError:
+    return ModelArchiveError(f"{path} is not safe to unpack: it holds {what}", tip=_TIP)

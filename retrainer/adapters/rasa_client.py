@@ -1,0 +1,238 @@
+"""Rasa, asked through its worker process."""
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from retrainer.adapters import rasa_codec as codec
+from retrainer.adapters.files import storage_errors, sync_folder
+from retrainer.adapters.model_archive import read_metadata, require_safe_archive
+from retrainer.adapters.rasa_process import Event, RasaProcess
+from retrainer.domain.cycle import Finding
+from retrainer.domain.examples import Example, MustPass
+from retrainer.domain.predictions import Prediction
+from retrainer.errors import RasaError
+from retrainer.ports import (
+    ModelDescription,
+    ProgressListener,
+    Project,
+    ProjectContents,
+    Versions,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long the worker may take for one request, in seconds.
+
+    `train_key` is the config key that `train` comes from, for the message when it is exceeded.
+    """
+
+    start: float = 120.0
+    read: float = 600.0
+    validate: float = 1800.0
+    train: float = 12 * 3600.0
+    predict: float = 3600.0
+    train_key: str = "training.time_limit"
+
+
+class RasaClient:
+    """Implements `retrainer.ports.Rasa`.
+
+    `python` is Rasa's interpreter, `cache` the folder of Rasa's fingerprint cache (one for each
+    assistant), `log` the file that the worker's output goes to.
+    `code` are folders with the user's own components, for models that need them; a project that
+    is trained is found without.
+    One request runs at a time; after the worker died the next request starts another.
+    """
+
+    def __init__(
+        self,
+        *,
+        python: Path,
+        cache: Path,
+        log: Path,
+        limits: TimeLimits | None = None,
+        code: Sequence[Path] = (),
+    ) -> None:
+        self._python, self._cache, self._log = python, cache, log
+        self._limits = limits or TimeLimits()
+        self._code = tuple(code)
+        self._process: RasaProcess | None = None
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._turn = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the worker, if one was started, with everything that it started."""
+        self._stop()
+
+    def versions(self) -> Versions:
+        """See `ports.Rasa`."""
+        return codec.versions(self._read("versions"))
+
+    def read_project(self, project: Project) -> ProjectContents:
+        """See `ports.Rasa`."""
+        return codec.contents(self._read("read_project", project=codec.project_to_json(project)))
+
+    def read_examples(self, files: Sequence[Path]) -> tuple[Example, ...]:
+        """See `ports.Rasa`."""
+        found = self._read("read_examples", files=[str(file) for file in files])
+        return tuple(codec.example(item) for item in found)
+
+    def read_must_pass(self, files: Sequence[Path]) -> tuple[MustPass, ...]:
+        """See `ports.Rasa`."""
+        found = self._read("read_must_pass", files=[str(file) for file in files])
+        return tuple(codec.must_pass(item) for item in found)
+
+    def validate(self, project: Project) -> tuple[Finding, ...]:
+        """See `ports.Rasa`."""
+        found = self._ask(
+            "validate", {"project": codec.project_to_json(project)}, self._limits.validate
+        )
+        return tuple(codec.finding(item) for item in found)
+
+    def write_training_project(
+        self, project: Project, held_out: frozenset[str], into: Path
+    ) -> tuple[Project, tuple[str, ...]]:
+        """See `ports.Rasa`."""
+        written = self._read(
+            "write_training_project",
+            project=codec.project_to_json(project),
+            held_out=sorted(held_out),
+            into=str(into),
+        )
+        return codec.project(written["project"]), tuple(written["texts"])
+
+    def train(self, project: Project, name: str, into: Path, progress: ProgressListener) -> Path:
+        """See `ports.Rasa`."""
+        archive = into / f"{name}.tar.gz"
+        if archive.exists():
+            require_safe_archive(archive)
+            return archive
+        with storage_errors("writing", archive):
+            into.mkdir(parents=True, exist_ok=True)
+            for unfinished in into.glob(f".{name}.*"):
+                shutil.rmtree(unfinished)
+            folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=into))
+        try:
+            arguments = {
+                "project": codec.project_to_json(project),
+                "name": name,
+                "into": str(folder),
+            }
+            limits = self._limits
+            trained = Path(
+                self._ask("train", arguments, limits.train, _show(progress), limits.train_key)
+            )
+            require_safe_archive(trained)
+            with storage_errors("writing", archive):
+                _publish(trained, archive)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return archive
+
+    def predict(
+        self, archive: Path, texts: Sequence[str], progress: ProgressListener
+    ) -> tuple[Prediction, ...]:
+        """See `ports.Rasa`."""
+        require_safe_archive(archive)
+        answers: list[Mapping[str, Any]] = []
+
+        def listen(event: Event) -> None:
+            if event["event"] == "part":
+                answers.extend(event["items"])
+            else:
+                progress(codec.progress(event))
+
+        arguments = {"archive": str(archive.absolute()), "texts": list(texts)}
+        self._ask("predict", arguments, self._limits.predict, listen)
+        if len(answers) != len(texts):
+            raise RasaError(f"Rasa gave {len(answers)} answers to {len(texts)} utterances")
+        return tuple(codec.prediction(*pair) for pair in zip(texts, answers, strict=True))
+
+    def describe(self, archive: Path) -> ModelDescription:
+        """See `ports.Rasa`; no worker is needed for this."""
+        return codec.description(archive, read_metadata(archive))
+
+    def _read(self, operation: str, **arguments: object) -> Any:  # noqa: ANN401 - JSON
+        return self._ask(operation, arguments, self._limits.read)
+
+    def _ask(
+        self,
+        operation: str,
+        arguments: Mapping[str, object],
+        limit: float,
+        listener: Callable[[Event], None] = lambda _: None,
+        limit_key: str = "the limit",
+    ) -> Any:  # noqa: ANN401 - JSON
+        with self._turn:
+            process = self._running()
+            try:
+                return process.ask(operation, arguments, listener, limit=limit, limit_key=limit_key)
+            finally:
+                # Cut off in the middle, it would answer to the wrong request.
+                if not process.ready:
+                    self._stop()
+
+    def _running(self) -> RasaProcess:
+        """The worker, started now if there is none."""
+        if self._process is None or not self._process.ready:
+            self._stop()
+            self._scratch = tempfile.TemporaryDirectory(prefix="retrainer-rasa-")
+            self._process = RasaProcess(
+                python=self._python, environment=self._environment(), log=self._log
+            )
+            try:
+                self._process.wait_until_ready(self._limits.start)
+            except BaseException:
+                self._stop()
+                raise
+        return self._process
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
+        if self._scratch is not None:
+            self._scratch.cleanup()
+            self._scratch = None
+
+    def _environment(self) -> dict[str, str]:
+        environment = {
+            "RASA_CACHE_DIRECTORY": str(self._cache.absolute()),
+            "RASA_TELEMETRY_ENABLED": "false",
+            "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+        }
+        if self._scratch is not None:
+            # Rasa unpacks models there; what it leaves when it is killed goes with the folder.
+            environment["TMPDIR"] = self._scratch.name
+        if self._code:
+            environment["PYTHONPATH"] = os.pathsep.join(str(path.absolute()) for path in self._code)
+        return environment
+
+
+def _show(progress: ProgressListener) -> Callable[[Event], None]:
+    return lambda event: progress(codec.progress(event))
+
+
+def _publish(trained: Path, archive: Path) -> None:
+    """Make the archive durable, then known under its name."""
+    with trained.open("rb") as file:
+        os.fsync(file.fileno())
+    trained.replace(archive)
+    sync_folder(archive.parent)

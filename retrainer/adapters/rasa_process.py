@@ -1,0 +1,236 @@
+"""The Rasa worker as a process: started, asked, limited in time, and never left behind."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from retrainer.adapters import processes
+from retrainer.adapters.files import storage_errors
+from retrainer.errors import (
+    ModelArchiveError,
+    ProjectError,
+    RasaEnvironmentError,
+    RasaError,
+    RasaTimeout,
+    RasaWorkerDied,
+    RetrainerError,
+    StorageError,
+)
+
+Event = dict[str, Any]
+
+_ERRORS: Mapping[str, type[RetrainerError]] = {
+    "project": ProjectError,
+    "rasa": RasaError,
+    "environment": RasaEnvironmentError,
+    "storage": StorageError,
+    "archive": ModelArchiveError,
+}
+_SETUP_TIP = "run `retrainer rasa setup`, or name another interpreter in the config as rasa.python"
+_LOG_LINES = 15
+#: Seconds between two looks at whether the process still lives.
+_LOOK = 1.0
+
+
+class RasaProcess:
+    """One running worker. Its log goes to a file, its answers come through a pipe of their own.
+
+    The worker ends by itself when this process does, since it watches the request pipe.
+    """
+
+    def __init__(self, *, python: Path, environment: Mapping[str, str], log: Path) -> None:
+        self._log = log
+        self._buffer = bytearray()
+        self._busy = False
+        self._process: subprocess.Popen[bytes] | None = None
+        request_end, self._requests = os.pipe()
+        self._events, event_end = os.pipe()
+        os.set_blocking(self._requests, False)
+        script = resources.files("retrainer") / "rasa_worker" / "__main__.py"
+        command = [str(python), "-X", "utf8", str(script), str(request_end), str(event_end)]
+        try:
+            with storage_errors("writing", log):
+                log.parent.mkdir(parents=True, exist_ok=True)
+                sink = log.open("ab")
+            with sink:
+                self._process = processes.start(
+                    command,
+                    environment=environment,
+                    out=sink,
+                    errors=sink,
+                    keep_open=(request_end, event_end),
+                )
+        except OSError as error:
+            raise RasaEnvironmentError(
+                f"the Rasa interpreter {python} could not be started: {error.strerror}",
+                tip=_SETUP_TIP,
+            ) from error
+        finally:
+            os.close(request_end)
+            os.close(event_end)
+            if self._process is None:
+                self._close_pipes()
+
+    def wait_until_ready(self, limit: float) -> None:
+        """Wait for the worker's first word, at most `limit` seconds.
+
+        Raises:
+            RasaEnvironmentError: this interpreter has no Rasa, or one that is not supported.
+            RasaTimeout: no word within the limit.
+        """
+        deadline = time.monotonic() + limit
+        try:
+            first = self._next_event(deadline)
+        except TimeoutError as error:
+            raise RasaTimeout(
+                f"the Rasa worker did not start within {limit:g} s{self._last_words()}"
+            ) from error
+        except EOFError as error:
+            ending = self._ending()
+            raise RasaEnvironmentError(
+                f"the Rasa worker did not start: it {ending}{self._last_words()}", tip=_SETUP_TIP
+            ) from error
+        if first["event"] == "error":
+            raise _error(first)
+
+    def ask(
+        self,
+        operation: str,
+        arguments: Mapping[str, object],
+        listener: Callable[[Event], None],
+        *,
+        limit: float,
+        limit_key: str,
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Ask one thing and return the value of its result; the events before go to the listener.
+
+        `limit` is in seconds, of the whole; `limit_key` is the config key that says how long.
+
+        Raises:
+            RasaTimeout: it took longer.
+            RasaWorkerDied: the process ended meanwhile.
+            RetrainerError: what the worker itself says went wrong.
+        """
+        doing = operation.replace("_", " ")
+        started = time.monotonic()
+        line = json.dumps({"operation": operation, "arguments": dict(arguments)}) + "\n"
+        self._busy = True
+        try:
+            return self._converse(line.encode(), listener, started + limit)
+        except TimeoutError as error:
+            raise RasaTimeout(
+                f"Rasa took longer than its limit of {limit:g} s to {doing}{self._last_words()}",
+                tip=f"raise {limit_key}, or look at {self._log} for what takes so long",
+            ) from error
+        except (EOFError, BrokenPipeError) as error:
+            seconds = time.monotonic() - started
+            raise RasaWorkerDied(
+                f"the Rasa worker {self._ending()}, {seconds:.0f} s after it was asked to "
+                f"{doing}{self._last_words()}",
+                tip=f"its whole log is {self._log}",
+            ) from error
+
+    @property
+    def ready(self) -> bool:
+        """Whether the process lives and nothing is left of an earlier request."""
+        return self._alive() and not self._busy
+
+    def kill(self) -> None:
+        """End the process with everything that it started; nothing if it is gone."""
+        process, self._process = self._process, None
+        if process is not None:
+            processes.kill_group(process)
+            self._close_pipes()
+
+    def _alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _converse(self, request: bytes, listener: Callable[[Event], None], deadline: float) -> Any:  # noqa: ANN401 - JSON
+        self._send(request, deadline)
+        while True:
+            event = self._next_event(deadline)
+            match event["event"]:
+                case "result":
+                    self._busy = False
+                    return event["value"]
+                case "error":
+                    self._busy = False
+                    raise _error(event)
+                case _:
+                    listener(event)
+
+    def _close_pipes(self) -> None:
+        for descriptor in (self._requests, self._events):
+            with suppress(OSError):
+                os.close(descriptor)
+
+    def _send(self, content: bytes, deadline: float) -> None:
+        rest = memoryview(content)
+        while rest:
+            self._wait_for(self._requests, select.POLLOUT, deadline)
+            rest = rest[os.write(self._requests, rest[: select.PIPE_BUF]) :]
+
+    def _next_event(self, deadline: float) -> Event:
+        while (end := self._buffer.find(b"\n")) < 0:
+            self._wait_for(self._events, select.POLLIN, deadline)
+            content = os.read(self._events, 1 << 16)
+            if not content:
+                raise EOFError
+            self._buffer += content
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        event: Event = json.loads(line)
+        return event
+
+    def _wait_for(self, descriptor: int, what: int, deadline: float) -> None:
+        """Wait until the pipe can be used; TimeoutError when time is up, EOFError when it died."""
+        poll = select.poll()
+        poll.register(descriptor, what)
+        while not poll.poll(1000 * max(0.0, min(_LOOK, deadline - time.monotonic()))):
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+            # What the worker started may hold the pipe open after the worker itself has ended.
+            if not self._alive() and not poll.poll(0):
+                raise EOFError
+
+    def _ending(self) -> str:
+        """How it ended, as a phrase."""
+        if self._process is None:
+            return "was stopped"
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "closed its pipe"
+        if code >= 0:
+            return f"ended with exit code {code}"
+        name = signal.Signals(-code).name
+        hint = " (usually the kernel's out-of-memory killer)" if code == -signal.SIGKILL else ""
+        return f"was killed by {name}{hint}"
+
+    def _last_words(self) -> str:
+        lines = read_last_lines(self._log, _LOG_LINES)
+        return "".join(f"\n  {line}" for line in lines)
+
+
+def read_last_lines(log: Path, count: int) -> list[str]:
+    """The last lines of a log file that say something; progress bars count by their last state."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - (1 << 15)))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return []
+    lines = (line.rstrip("\r").rpartition("\r")[2].rstrip() for line in text.split("\n"))
+    return [line for line in lines if line][-count:]
+
+
+def _error(event: Event) -> RetrainerError:
+    return _ERRORS[event["kind"]](event["message"], tip=event.get("tip"))

@@ -1,0 +1,86 @@
+"""Failures that the service is told of, and Rasa's own exceptions as such."""
+
+import errno
+
+#: What stands for an error class of the service, in the events.
+PROJECT, RASA, ENVIRONMENT, STORAGE, ARCHIVE = (
+    "project",
+    "rasa",
+    "environment",
+    "storage",
+    "archive",
+)
+
+
+class Fault(Exception):
+    """A failure with a sentence for people; `kind` says which error it is in the service."""
+
+    def __init__(self, message, kind=RASA, tip=None):
+        super().__init__(message)
+        self.message = message
+        self.kind = kind
+        self.tip = tip
+
+
+def project_fault(message, file=None, line=None, tip=None):
+    """A fault of the project, with the place in front where it is known (lines from 1)."""
+    place = "{}:{}: ".format(file, line) if file and line else "{}: ".format(file) if file else ""
+    return Fault(place + message, PROJECT, tip)
+
+
+def translate(error, show=str):
+    """The fault that stands for any exception out of Rasa; `show` makes a path readable."""
+    if isinstance(error, Fault):
+        return error
+    known = _yaml_fault(error, show)
+    if known is not None:
+        return known
+    cause = root_cause(error)
+    if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return Fault(
+            "{}{}".format(cause.strerror, ": " + str(cause.filename) if cause.filename else ""),
+            STORAGE,
+            "free space where the models and the state are kept, then run the same again",
+        )
+    text = str(cause).strip() or type(cause).__name__
+    from rasa.shared.exceptions import RasaException
+
+    if isinstance(cause, RasaException):
+        return Fault(text, RASA)
+    return Fault("{}: {}".format(type(cause).__name__, text), RASA)
+
+
+def root_cause(error):
+    """What was raised first: Rasa wraps the errors of its components."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _yaml_fault(error, show):
+    """A fault with file and line for what Rasa says of a YAML file; None for other errors."""
+    from rasa.shared.exceptions import YamlException, YamlSyntaxException
+    from rasa.shared.utils.validation import YamlValidationException
+
+    if not isinstance(error, YamlException):
+        return None
+    file = show(error.filename) if error.filename else None
+    if isinstance(error, YamlSyntaxException):
+        problem, mark = error.underlying_yaml_exception, None
+        if problem is not None:
+            mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)
+        what = getattr(problem, "problem", None) or str(problem or "unreadable")
+        return project_fault("not valid YAML: " + what, file, mark.line + 1 if mark else None)
+    if isinstance(error, YamlValidationException) and error.validation_errors:
+        return _schema_fault(error, file)
+    return project_fault(str(error), file)
+
+
+def _schema_fault(error, file):
+    first = error.validation_errors[0]
+    # Rasa's own search for the line; private, so its absence only costs the line.
+    find_line = getattr(error, "_line_number_for_path", None)
+    line = find_line(error.content, first.path) if find_line else None
+    more = len(error.validation_errors) - 1
+    message = str(first) + (" (and {} more)".format(more) if more else "")
+    return project_fault(message, file, line)

@@ -1,0 +1,126 @@
+"""What the worker can be asked to do: a thin layer over the modules that do it."""
+
+import os
+import sys
+from pathlib import Path
+
+from . import service
+from .project import Project
+
+#: The last errors that Rasa printed, in its own words.
+_words = []
+_root = None
+
+
+def versions(_out):
+    """Which Python, Rasa and libraries."""
+    return service.versions()
+
+
+def read_project(_out, project):
+    """All labelled examples and the domain's intents."""
+    return _enter(project).contents()
+
+
+def read_examples(_out, files):
+    """All labelled examples of files or folders."""
+    from . import examples
+
+    return [example for example, _ in examples.read([Path(file) for file in files])]
+
+
+def read_must_pass(_out, files):
+    """All must-pass utterances of files or folders."""
+    from . import examples
+
+    return examples.read_must_pass([Path(file) for file in files])
+
+
+def validate(_out, project):
+    """What `rasa data validate` finds."""
+    from . import validation
+
+    return validation.findings(_enter(project))
+
+
+def write_training_project(_out, project, held_out, into):
+    """Write the copy without the held-out texts."""
+    from . import training_project
+
+    return training_project.write(_enter(project), frozenset(held_out), Path(into))
+
+
+def train(out, project, name, into):
+    """Train into an existing folder; returns the archive."""
+    from . import training
+
+    return training.train(_enter(project, code=True), name, Path(into), out)
+
+
+def predict(out, archive, texts):
+    """Send predictions in parts; returns their number."""
+    from . import prediction
+
+    sys.dont_write_bytecode = True
+    return prediction.predict(Path(archive), texts, out)
+
+
+TABLE = {
+    function.__name__: function
+    for function in (
+        versions,
+        read_project,
+        read_examples,
+        read_must_pass,
+        validate,
+        write_training_project,
+        train,
+        predict,
+    )
+}
+
+
+def last_words():
+    """What Rasa printed as errors in this request, once."""
+    said = " ".join(" ".join(word.split()) for word in _words)
+    _words.clear()
+    return said
+
+
+def readable(path):
+    """A path of the project as people know it: relative to the project's folder."""
+    try:
+        return str(Path(path).relative_to(_root)) if _root else str(path)
+    except ValueError:
+        return str(path)
+
+
+def _enter(project, code=False):
+    """Stand where `rasa train` would, with the project's own components importable if `code`."""
+    global _root  # noqa: PLW0603 - as process-wide as the working directory it goes with
+    _words.clear()
+    found = Project.of(project)
+    _root = found.root
+    os.chdir(str(found.root))
+    _remember_words()
+    if code:
+        # Where `rasa` puts it: the components of the user come before those installed.
+        sys.path[:] = [entry for entry in sys.path if entry != str(found.root)]
+        sys.path.insert(0, str(found.root))
+    return found
+
+
+def _remember_words():
+    """Rasa prints what is wrong and exits; keep the words."""
+    import rasa.shared.utils.cli as rasa_cli
+
+    if rasa_cli.print_error.__module__ == __name__:
+        return
+    printing = rasa_cli.print_error
+
+    def print_error(*args):
+        _words.append(" ".join(str(arg) for arg in args))
+        printing(*args)
+
+    print_error.__module__ = __name__
+    rasa_cli.print_error = print_error

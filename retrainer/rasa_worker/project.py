@@ -1,0 +1,123 @@
+"""A project on disk, through Rasa's eyes."""
+
+from pathlib import Path
+
+from .faults import project_fault
+
+_SUFFIXES = (".yml", ".yaml", ".json")
+
+
+class Project:
+    """Paths of a project; all absolute."""
+
+    def __init__(self, root, config, domain, data):
+        self.root = root
+        self.config = config
+        self.domain = domain
+        self.data = data
+
+    @classmethod
+    def of(cls, fields):
+        """From the JSON of a request."""
+        return cls(
+            Path(fields["root"]),
+            Path(fields["config"]),
+            [Path(path) for path in fields["domain"]],
+            [Path(path) for path in fields["data"]],
+        )
+
+    def as_json(self):
+        """As `of` reads it."""
+        return {
+            "root": str(self.root),
+            "config": str(self.config),
+            "domain": [str(path) for path in self.domain],
+            "data": [str(path) for path in self.data],
+        }
+
+    def relative(self, path):
+        """The path below the root, for people; as it is if it lies elsewhere."""
+        try:
+            return str(Path(path).relative_to(self.root))
+        except ValueError:
+            return str(path)
+
+    def domain_argument(self):
+        """The domain as Rasa's functions take it."""
+        paths = [str(path) for path in self.domain]
+        return paths[0] if len(paths) == 1 else paths
+
+    def importer(self):
+        """Rasa's reader of the whole project.
+
+        A project with importers of its own is refused: they may bring examples that we could
+        not keep out of the training, and the measurement would not be honest.
+        """
+        from rasa.shared.importers.importer import TrainingDataImporter
+        from rasa.shared.utils.io import read_config_file
+
+        require_utf8([self.config, *self.domain, *self.data], self.relative)
+        names = [
+            entry.get("name") for entry in read_config_file(str(self.config)).get("importers") or []
+        ]
+        if names not in ([], ["RasaFileImporter"]):
+            raise project_fault(
+                "importers {} are not supported, only Rasa's own files".format(
+                    ", ".join(map(str, names))
+                ),
+                self.relative(self.config),
+                tip="merge the projects into one before retrainer reads them",
+            )
+        self.require_domain()
+        return TrainingDataImporter.load_from_config(
+            str(self.config), self.domain_argument(), [str(path) for path in self.data]
+        )
+
+    def require_domain(self):
+        """Rasa itself goes on with an empty domain where the files are not usable."""
+        from rasa.shared.core.domain import Domain, InvalidDomain
+
+        for path in self.domain:
+            try:
+                Domain.load(str(path))
+            except InvalidDomain as error:
+                raise project_fault(str(error), self.relative(path)) from error
+
+    def contents(self):
+        """All labelled examples of the project's files, and the intents of the domain."""
+        from rasa.shared.core.constants import DEFAULT_INTENTS
+
+        from . import examples
+
+        domain = self.importer().get_domain()
+        found = [example for example, _ in examples.read(self.data, self.relative)]
+        used = {example["intent"] for example in found}
+        intents = [i for i in domain.intents if i not in DEFAULT_INTENTS or i in used]
+        return {"examples": found, "domain_intents": intents}
+
+
+def require_utf8(paths, show=str):
+    """Refuse a file that is not UTF-8, with the line; Rasa names no line, or skips the file."""
+    for path in _files(paths):
+        content = path.read_bytes()
+        try:
+            content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise project_fault(
+                "not UTF-8: byte 0x{:02x}".format(content[error.start]),
+                show(path),
+                content.count(b"\n", 0, error.start) + 1,
+                tip="save the file as UTF-8",
+            ) from None
+
+
+def _files(paths):
+    for path in paths:
+        if path.is_dir():
+            for file in sorted(path.rglob("*")):
+                if file.is_file() and file.suffix in _SUFFIXES:
+                    yield file
+        elif path.is_file():
+            yield path
+        else:
+            raise project_fault("there is no such file or folder", str(path))

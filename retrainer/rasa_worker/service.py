@@ -1,0 +1,128 @@
+"""The loop of the worker: a request a line in, events a line each out.
+
+A request is `{"operation": ..., "arguments": {...}}`. It is answered by any number of
+`{"event": "progress" | "part", ...}` and then one `{"event": "result", "value": ...}` or
+`{"event": "error", "kind": ..., "message": ..., "tip": ...}`.
+The first event of all is `{"event": "ready"}`, or an error if this is no environment for us.
+"""
+
+import json
+import logging
+import os
+import platform
+import sys
+import traceback
+
+from . import lifeline
+from .faults import ENVIRONMENT, RASA, Fault, translate
+
+SUPPORTED = ((3, 5), (3, 6))
+LIBRARIES = ("rasa-sdk", "tensorflow", "tensorflow-cpu-aws", "numpy", "scikit-learn", "spacy")
+
+
+class Events:
+    """Where events go; one JSON object a line."""
+
+    def __init__(self, descriptor):
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
+
+    def send(self, event, **fields):
+        """Send one event at once."""
+        self._file.write(json.dumps(dict(fields, event=event)) + "\n")
+        self._file.flush()
+
+    def progress(self, what, done=None, total=None, unit=""):
+        """Say what goes on; `done` of `total` are in `unit`."""
+        self.send("progress", what=what, done=done, total=total, unit=unit)
+
+
+def main(requests, events):
+    """Serve until the request pipe is closed; both are file descriptors."""
+    lifeline.follow(requests, events)
+    for descriptor in (requests, events):
+        os.set_inheritable(descriptor, False)
+    out = Events(events)
+    _quieten()
+    try:
+        versions()
+    except Fault as fault:
+        out.send("error", kind=fault.kind, message=fault.message, tip=fault.tip)
+        return
+    out.send("ready")
+    with os.fdopen(requests, encoding="utf-8") as lines:
+        for line in lines:
+            request = json.loads(line)
+            _answer(request["operation"], request["arguments"], out)
+
+
+def versions():
+    """Which Python, Rasa and libraries; a fault where Rasa is missing or unsupported."""
+    from importlib import metadata
+
+    supported = " and ".join("{}.{}".format(*release) for release in SUPPORTED)
+    tip = "run `retrainer rasa setup`, or name another interpreter in the config as rasa.python"
+    try:
+        rasa = metadata.version("rasa")
+    except metadata.PackageNotFoundError:
+        raise Fault(
+            "no Rasa in the environment of {}; Rasa {} are supported".format(
+                sys.executable, supported
+            ),
+            ENVIRONMENT,
+            tip,
+        ) from None
+    if tuple(int(part) for part in rasa.split(".")[:2] if part.isdigit()) not in SUPPORTED:
+        raise Fault(
+            "Rasa {} in the environment of {} is not supported; Rasa {} are".format(
+                rasa, sys.executable, supported
+            ),
+            ENVIRONMENT,
+            tip,
+        )
+    libraries = {}
+    for name in LIBRARIES:
+        try:
+            libraries[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {"python": platform.python_version(), "rasa": rasa, "libraries": libraries}
+
+
+def _answer(operation, arguments, out):
+    from . import operations
+
+    try:
+        value = operations.TABLE[operation](out, **arguments)
+    except SystemExit as stop:
+        # Rasa ends the process after it printed what was wrong.
+        said = operations.last_words() or "Rasa stopped with exit code {}".format(stop.code)
+        out.send("error", kind=RASA, message=said, tip=None)
+    except Exception as error:  # noqa: BLE001 - the outer edge of this process
+        traceback.print_exc()
+        fault = translate(error, operations.readable)
+        out.send("error", kind=fault.kind, message=fault.message, tip=fault.tip)
+    else:
+        out.send("result", value=value)
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _quieten():
+    """Log warnings, and of Rasa's training its progress; not a line for each message parsed."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("rasa.engine.training").setLevel(logging.INFO)
+    try:
+        import structlog
+    except ImportError:  # Rasa 3.5 may be without
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,1 @@
+"""The record of every cycle in one SQL database, SQLite or PostgreSQL."""
