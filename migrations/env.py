@@ -3,6 +3,8 @@
 `retrainer db upgrade` comes in here through `retrainer.store.schema`.
 """
 
+# ruff: noqa: INP001 - a folder that Alembic reads, not a package
+
 from alembic import context
 
 from retrainer.store.schema import VERSION_TABLE

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from retrainer.domain.cycle import (
     Cycle,
@@ -257,6 +257,22 @@ class CycleReport:
     tip: str | None = None
     #: The step that the error happened in.
     failed_step: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A cycle in words; the same words and numbers in each form.
+
+    `summary` is at most 500 characters on a few lines, `text` the whole story in plain text.
+    `blocks` are for Slack (Block Kit), within its limits.
+    """
+
+    summary: str
+    text: str
+    blocks: tuple[Mapping[str, Any], ...] = ()
+
+
+Renderer = Callable[[CycleReport], Message]
 
 
 class Notifier(Protocol):

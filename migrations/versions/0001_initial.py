@@ -1,5 +1,9 @@
 """Cycles, their steps and checks, the ledger of promotions, the outbox of notifications."""
 
+# ruff: noqa: INP001 - a folder that Alembic reads, not a package
+
+from datetime import datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -28,7 +32,7 @@ def downgrade() -> None:
         op.execute("DROP FUNCTION promotions_refuse_change()")
 
 
-def _moment(name: str, *, nullable: bool = False) -> sa.Column[sa.DateTime]:
+def _moment(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
 
 

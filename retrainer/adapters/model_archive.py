@@ -19,7 +19,7 @@ METADATA = "metadata.json"
 #: Limits of what an archive may ask of the machine: bytes once unpacked, members, bytes of one
 #: read (a header, or the metadata). The largest Rasa models known unpack to a few gigabytes.
 MAXIMUM_SIZE = 20 * 1000**3
-MAXIMUM_MEMBERS = 100_000
+MAXIMUM_MEMBERS = 10_000
 _MAXIMUM_READ = 16 * 1000**2
 
 _TIP = "train or fetch the model again; `tar -tzf FILE` lists what an archive holds"

@@ -3,16 +3,17 @@
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uv
+from pydantic import BaseModel, ValidationError
 
 from retrainer.adapters.files import sha256, storage_errors, write_atomically
 from retrainer.adapters.folders import discard, exclusive, publish, unfinished
 from retrainer.adapters.processes import ProcessFailed, run
 from retrainer.errors import RasaEnvironmentError, StorageError
-from retrainer.ports import Progress, ProgressListener, Versions
+from retrainer.ports import Versions
 
 #: Python versions that Rasa runs on, the best first.
 PYTHONS = ("3.10", "3.9", "3.8")
@@ -48,6 +49,13 @@ print(json.dumps(answer))
 """
 
 
+class _Answer(BaseModel):
+    """What an interpreter answers."""
+
+    python: str
+    libraries: dict[str, str]
+
+
 def interpreter(configured: Path | None, environment: Path) -> Path:
     """The interpreter that Rasa runs in: the configured one, else that of the environment.
 
@@ -74,32 +82,24 @@ def describe(python: Path) -> Versions:
     Raises:
         RasaEnvironmentError: it does not run, or has no Rasa Open Source.
     """
-    try:
-        answer = json.loads(_ask(python))
-        libraries: dict[str, str] = answer["libraries"]
-    except (ProcessFailed, ValueError, LookupError) as error:
-        raise RasaEnvironmentError(
-            f"{python} is not a working Python interpreter: {_brief(error)}",
-            tip=f"correct rasa.python in the config, or delete it and {_SETUP_TIP}",
-        ) from error
+    version, libraries = _ask(python)
     if "rasa" not in libraries:
         pro = libraries.get("rasa-pro")
-        raise _refused(
-            python, f"Rasa Pro {pro}" if pro else f"Python {answer['python']} and no Rasa"
-        )
-    return Versions(python=answer["python"], rasa=libraries.pop("rasa"), libraries=libraries)
+        raise _refused(python, f"Rasa Pro {pro}" if pro else f"Python {version} and no Rasa")
+    return Versions(python=version, rasa=libraries.pop("rasa"), libraries=libraries)
 
 
 def set_up(
     environment: Path,
     *,
     python: Path | None = None,
-    progress: ProgressListener = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
     requirements: Path = LOCK,
 ) -> Path:
     """Make the environment from the lock, and return its interpreter.
 
     `python` is the interpreter to make it with; None: one that is found, else one that uv fetches.
+    `progress` is told in words what goes on.
     One that was made from the same lock is returned as it is. Another one is replaced only when
     the new one is complete, so that a set-up that fails or is killed leaves it usable.
 
@@ -125,7 +125,7 @@ def set_up(
         with unfinished(workplace) as new:
             _build(new, chosen, requirements, progress)
             write_atomically(new / _MARKER, json.dumps(made_from).encode())
-            progress(Progress(f"moving the environment to {environment}"))
+            progress(f"moving the environment to {environment}")
             discard(environment, workplace)
             # One call for all: it has some 40,000 files.
             os.sync()
@@ -157,18 +157,17 @@ def _candidates(version: str) -> Iterator[Path]:
 def _version_of(python: Path) -> str | None:
     """`3.10`, for example; None where it does not run, as pyenv's shims of what is not selected."""
     try:
-        answer = json.loads(_ask(python))
-        return ".".join(answer["python"].split(".")[:2])
-    except (ProcessFailed, ValueError, LookupError):
+        return ".".join(_ask(python)[0].split(".")[:2])
+    except RasaEnvironmentError:
         return None
 
 
-def _choose(python: Path | None, progress: ProgressListener) -> str:
+def _choose(python: Path | None, progress: Callable[[str], None]) -> str:
     """What to tell uv to make the environment with."""
     if python is None:
-        progress(Progress("looking for Python " + ", ".join(PYTHONS)))
+        progress("looking for Python " + ", ".join(PYTHONS))
         found = find_python()
-        progress(Progress(f"Python: {found or f'none here, uv fetches {PYTHONS[0]}'}"))
+        progress(f"Python: {found or f'none here, uv fetches {PYTHONS[0]}'}")
         return str(found or PYTHONS[0])
     version = _version_of(python)
     if version not in PYTHONS:
@@ -180,8 +179,8 @@ def _choose(python: Path | None, progress: ProgressListener) -> str:
     return str(python.absolute())
 
 
-def _build(new: Path, python: str, requirements: Path, progress: ProgressListener) -> None:
-    progress(Progress("making the virtual environment"))
+def _build(new: Path, python: str, requirements: Path, progress: Callable[[str], None]) -> None:
+    progress("making the virtual environment")
     # Relocatable, since it is made beside the place where it is to be.
     make = ["venv", "--quiet", "--relocatable", "--prompt", "rasa", "--python", python, str(new)]
     _uv(
@@ -191,7 +190,7 @@ def _build(new: Path, python: str, requirements: Path, progress: ProgressListene
         f"Rasa needs Python {', '.join(PYTHONS)}, and uv could not make an environment of {python}",
         "install Python 3.10, or name an interpreter that has Rasa in rasa.python",
     )
-    progress(Progress(f"installing {requirements.name} (about 2.5 GB, once)"))
+    progress(f"installing {requirements.name} (about 2.5 GB, once)")
     sync = ["pip", "sync", "--quiet", "--require-hashes", "--python", str(_python_of(new))]
     _uv(
         [*sync, str(requirements.absolute())],
@@ -217,12 +216,22 @@ def _uv(arguments: list[str], folder: Path, timeout: float, failed: str, tip: st
         raise RasaEnvironmentError(f"{failed}: {error.message}", tip=tip) from error
 
 
-def _ask(python: Path) -> str:
-    return run([python, "-I", "-c", _QUESTION], timeout=_LOOK).strip().rpartition("\n")[2]
-
-
-def _brief(error: Exception) -> str:
-    return str(error).replace(_QUESTION, "...")
+def _ask(python: Path) -> tuple[str, dict[str, str]]:
+    """Version of an interpreter, and those of the libraries of interest that it has."""
+    try:
+        output = run([python, "-I", "-c", _QUESTION], timeout=_LOOK)
+        answer = _Answer.model_validate_json(output.strip().rpartition("\n")[2])
+    except (ProcessFailed, ValidationError) as error:
+        shown = (
+            error.message.replace(_QUESTION, "...")
+            if isinstance(error, ProcessFailed)
+            else f"it answered {output[:80]!r}"
+        )
+        raise RasaEnvironmentError(
+            f"{python} is not a working Python interpreter: {shown}",
+            tip=f"correct rasa.python in the config, or delete it and {_SETUP_TIP}",
+        ) from error
+    return answer.python, answer.libraries
 
 
 def _python_of(environment: Path) -> Path:

@@ -5,7 +5,7 @@ import tempfile
 from collections import OrderedDict
 from pathlib import Path
 
-from . import batches
+from . import networks
 from .faults import ARCHIVE, Fault, root_cause
 
 #: Models kept loaded: challenger and champion.
@@ -48,7 +48,7 @@ class Model:
         from rasa.engine.runner.dask import DaskGraphRunner
         from rasa.engine.storage.local_model_storage import LocalModelStorage
 
-        batches.install()
+        networks.install()
         folder = tempfile.mkdtemp(prefix="retrainer-model-")
         try:
             storage, metadata = LocalModelStorage.from_model_archive(Path(folder), archive)
@@ -56,13 +56,14 @@ class Model:
             if not self._target:
                 raise Fault("{} holds no NLU model".format(archive.name), ARCHIVE)
             schema = metadata.predict_schema.minimal_graph_schema([self._target])
-            self._runner = DaskGraphRunner.create(
-                graph_schema=schema,
-                model_storage=storage,
-                execution_context=ExecutionContext(
-                    graph_schema=metadata.predict_schema, model_id=metadata.model_id
-                ),
-            )
+            with networks.built_eagerly():
+                self._runner = DaskGraphRunner.create(
+                    graph_schema=schema,
+                    model_storage=storage,
+                    execution_context=ExecutionContext(
+                        graph_schema=metadata.predict_schema, model_id=metadata.model_id
+                    ),
+                )
         except (OSError, KeyError, ValueError, EOFError) as error:
             cause = root_cause(error)
             raise Fault("{} cannot be loaded: {}".format(archive.name, cause), ARCHIVE) from error

@@ -116,7 +116,8 @@ def writing(engine: sa.Engine, *, foreign_keys: bool = True) -> Iterator[sa.Conn
         DatabaseError: the database could not be used; nothing was written.
     """
     with _translated(engine), engine.connect() as connection:
-        with connection.execution_options(writes=True, foreign_keys=foreign_keys).begin():
+        connection.execution_options(writes=True, foreign_keys=foreign_keys)
+        with connection.begin():
             yield connection
 
 

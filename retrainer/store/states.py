@@ -24,10 +24,9 @@ def difference(before: State, after: State) -> Delta | None:
     if not changed:
         return None
     model = _fields_of_state().model_construct(**changed)
-    return {
-        name: _without_nan(value)
-        for name, value in model.model_dump(mode="json", exclude_unset=True).items()
-    }
+    # The fallback is for mappings that are no dict.
+    dumped = model.model_dump(mode="json", exclude_unset=True, fallback=dict)
+    return {name: _without_nan(value) for name, value in dumped.items()}
 
 
 def merge(deltas: Iterable[Delta | None], cycle: int) -> State:
@@ -68,8 +67,6 @@ def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON
 def _fields_of_state() -> type[BaseModel]:
     """A model of State's fields, each of them optional; built once, when first needed."""
     hints = get_type_hints(State)
-    return create_model(
-        "FieldsOfState",
-        __config__=ConfigDict(extra="forbid"),  # in the dataclasses inside, too
-        **{field.name: (hints[field.name], None) for field in fields(State)},
-    )
+    optional: dict[str, Any] = {field.name: (hints[field.name], None) for field in fields(State)}
+    forbid = ConfigDict(extra="forbid")  # in the dataclasses inside, too
+    return create_model("FieldsOfState", __config__=forbid, **optional)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from retrainer.adapters.files import storage_errors
 from retrainer.errors import ProjectError, RetrainerError
 
 
@@ -28,6 +29,7 @@ class FakeSource:
             raise ProjectError(f"0 files in {self.origin}, at least 1 is needed")
         for name, text in self.files.items():
             path = into / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode())
+            with storage_errors("writing", path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(text.encode())
         return self.origin

@@ -48,9 +48,7 @@ def test_accepts_a_link_to_its_own_inside(tmp_path: Path):
         (member("l", type=tarfile.FIFOTYPE), "pipe"),
     ],
 )
-def test_refuses_what_leads_outside(
-    tmp_path: Path, bad: tuple[tarfile.TarInfo, bytes], says: str
-):
+def test_refuses_what_leads_outside(tmp_path: Path, bad: tuple[tarfile.TarInfo, bytes], says: str):
     """No member may be written or lead outside the folder that Rasa unpacks into."""
     with pytest.raises(ModelArchiveError, match="not safe to unpack") as refused:
         require_safe_archive(write_archive(tmp_path / "m.tar.gz", [bad]))
@@ -148,7 +146,9 @@ def test_refuses_what_is_no_model(
 ):
     """A tar archive without Rasa's metadata is not a model."""
     path = tmp_path / "m.tar.gz"
-    content = b"".join(info.tobuf() + data.ljust(-len(data) // 512 * -512, b"\0") for info, data in members)
+    content = b"".join(
+        info.tobuf() + data.ljust(-len(data) // 512 * -512, b"\0") for info, data in members
+    )
     path.write_bytes(gzip.compress(content + bytes(10_240)))
     with pytest.raises(ModelArchiveError, match=says):
         require_safe_archive(path)

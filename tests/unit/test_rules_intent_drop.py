@@ -55,7 +55,7 @@ def test_small_intents_are_not_judged():
     check = rule.assess(with_support(9))
     assert check.outcome is None
     assert check.sentence == (
-        "0 of 1 intents have the 10 test examples needed to judge a drop of more than -10.00 points"
+        "0 of 1 intents have the 10 test examples needed to judge a drop of more than 10.00 points"
     )
 
 
@@ -65,7 +65,7 @@ def test_the_first_model_has_nothing_to_drop_from():
     assert check.outcome is None
     assert check.sentence == (
         "no champion to compare intents with, "
-        "a drop of at most -10.00 points applies from the second model on"
+        "a drop of at most 10.00 points applies from the second model on"
     )
 
 
@@ -74,14 +74,14 @@ def test_every_dropped_intent_is_listed_worst_first():
     before = {"a": 0.9, "b": 0.9, "c": 0.9, "d": 0.9}
     check = IntentDrop(0.1, 10).assess(compared(before, {"a": 0.7, "b": 0.5, "c": 0.85, "d": 1.0}))
     assert check.sentence == (
-        "2 of 4 intents with at least 10 examples lost more than -10.00 points of F1; "
-        "the largest change down is b with -40.00 points"
+        "2 of 4 intents with at least 10 examples lost more than 10.00 points of F1; "
+        "b lost the most with 40.00 points"
     )
     assert check.details == (
         "b: F1 0.9000 -> 0.5000 (-40.00 points) on 20 examples",
         "a: F1 0.9000 -> 0.7000 (-20.00 points) on 20 examples",
     )
-    assert check.observed == pytest.approx(-0.4)
+    assert check.observed == pytest.approx(0.4)
 
 
 def test_unmeasured_intents_are_listed():

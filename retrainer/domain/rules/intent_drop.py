@@ -22,51 +22,50 @@ class IntentDrop:
 
     def assess(self, evaluation: Evaluation) -> Check:
         """REJECT when an intent drops too far; intents with too few examples are not judged."""
+        allowed = f"{self.maximum * 100:.2f} points"
         if evaluation.champion is None:
             return Check(
                 "intent_drop",
                 None,
                 "no champion to compare intents with, "
-                f"a drop of at most {points(-self.maximum)} applies from the second model on",
-                limit=-self.maximum,
+                f"a drop of at most {allowed} applies from the second model on",
+                limit=self.maximum,
             )
         before, after = evaluation.champion.intents, evaluation.challenger.intents
         judged = {i: f for i, f in before.items() if f.support >= self.minimum_support}
-        changes = {i: after[i].f1 - f.f1 if i in after else math.nan for i, f in judged.items()}
-        if unmeasured := sorted(i for i, change in changes.items() if math.isnan(change)):
+        drops = {i: f.f1 - after[i].f1 if i in after else math.nan for i, f in judged.items()}
+        if unmeasured := sorted(i for i, drop in drops.items() if math.isnan(drop)):
             return Check(
                 "intent_drop",
                 Outcome.HOLD,
-                f"F1 was not measured for {len(unmeasured)} of {len(changes)} intents, "
-                f"so a drop of more than {points(-self.maximum)} cannot be ruled out",
-                limit=-self.maximum,
+                f"F1 was not measured for {len(unmeasured)} of {len(drops)} intents, "
+                f"so a drop of more than {allowed} cannot be ruled out",
+                limit=self.maximum,
                 details=tuple(unmeasured),
             )
-        if not changes:
+        if not drops:
             return Check(
                 "intent_drop",
                 None,
                 f"0 of {len(before)} intents have the {self.minimum_support} test examples needed "
-                f"to judge a drop of more than {points(-self.maximum)}",
-                limit=-self.maximum,
+                f"to judge a drop of more than {allowed}",
+                limit=self.maximum,
             )
-        worst = min(changes, key=lambda intent: (changes[intent], intent))
-        dropped = sorted(
-            (i for i, c in changes.items() if c < -self.maximum - ROUNDING),
-            key=lambda i: (changes[i], i),
-        )
+        worst_first = sorted(drops, key=lambda intent: (-drops[intent], intent))
+        worst = worst_first[0]
+        dropped = [i for i in worst_first if drops[i] > self.maximum + ROUNDING]
         details = tuple(
             f"{intent}: F1 {before[intent].f1:.4f} -> {after[intent].f1:.4f} "
-            f"({points(changes[intent])}) on {before[intent].support} examples"
+            f"({points(-drops[intent])}) on {before[intent].support} examples"
             for intent in dropped
         )
         return Check(
             "intent_drop",
             Outcome.REJECT if dropped else Outcome.PROMOTE,
-            f"{len(dropped)} of {len(changes)} intents with at least {self.minimum_support} "
-            f"examples lost more than {points(-self.maximum)} of F1; "
-            f"the largest change down is {worst} with {points(changes[worst])}",
-            observed=changes[worst],
-            limit=-self.maximum,
+            f"{len(dropped)} of {len(drops)} intents with at least {self.minimum_support} "
+            f"examples lost more than {allowed} of F1; "
+            f"{worst} lost the most with {drops[worst] * 100:.2f} points",
+            observed=drops[worst],
+            limit=self.maximum,
             details=details,
         )

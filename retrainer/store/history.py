@@ -1,0 +1,214 @@
+"""The read side: what happened. It reads no states for a list, so that it stays fast."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from retrainer.domain.cycle import Cycle, Promotion, Status
+from retrainer.domain.verdict import Outcome
+from retrainer.errors import CycleNotFound
+from retrainer.ports import CycleReport
+from retrainer.store import ledger, records
+from retrainer.store.engine import reading
+from retrainer.store.tables import cycles, steps
+
+_AT_ONCE = 500  # rows
+_MOST_DIGITS = 9  # what the column holds
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """A cycle in one line. What it did not get to know is None.
+
+    `f1_champion` and `f1_challenger` are weighted F1, 0 to 1, on `examples` test examples.
+    `promoted` says whether the challenger was promoted and confirmed.
+    """
+
+    cycle: Cycle
+    ended_at: datetime | None
+    champion: str | None
+    challenger: str | None
+    verdict: Outcome | None
+    f1_champion: float | None
+    f1_challenger: float | None
+    examples: int | None
+    promoted: bool
+    same_as: int | None
+    snapshot: str | None
+    origin: str | None
+    error: str | None
+    tip: str | None
+    failed_step: str | None
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From the start to the end; None while it runs."""
+        return self.ended_at - self.cycle.started_at if self.ended_at else None
+
+
+@dataclass(frozen=True, slots=True)
+class StepTiming:
+    """A step of a cycle: `status` is running, done or failed; the times are of its last attempt."""
+
+    name: str
+    status: str
+    attempts: int
+    started_at: datetime
+    ended_at: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CycleDetails:
+    """All that is recorded of a cycle."""
+
+    report: CycleReport
+    steps: tuple[StepTiming, ...]
+    promotions: tuple[Promotion, ...]
+
+
+#: The columns that a HistoryRow is made of: no fingerprint, no lease and above all no JSON.
+_LISTED = [
+    cycles.c[name]
+    for name in (
+        *("number", "assistant", "trigger", "started_at", "status", "dry_run", "force", "resumed"),
+        *("ended_at", "champion", "challenger", "verdict", "f1_champion", "f1_challenger"),
+        *("examples", "promoted", "same_as", "snapshot", "origin", "error", "tip", "failed_step"),
+    )
+]
+
+
+def list_cycles(
+    engine: sa.Engine,
+    *,
+    assistant: str | None = None,
+    status: Status | None = None,
+    verdict: Outcome | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 20,
+) -> tuple[HistoryRow, ...]:
+    """The newest cycles that match, newest first; `since` and `until` (aware) are of their start.
+
+    Raises:
+        DatabaseError: the database could not be used.
+    """
+    query = _select(assistant, status, verdict, since, until).limit(limit)
+    with reading(engine) as connection:
+        return tuple(map(_to_history, connection.execute(query).mappings()))
+
+
+def iter_cycles(
+    engine: sa.Engine,
+    *,
+    assistant: str | None = None,
+    status: Status | None = None,
+    verdict: Outcome | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Iterator[HistoryRow]:
+    """As `list_cycles`, without a limit and without holding all rows in memory.
+
+    Raises:
+        DatabaseError: the database could not be used.
+    """
+    query = _select(assistant, status, verdict, since, until)
+    with reading(engine) as connection:
+        rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
+        yield from map(_to_history, rows.mappings())
+
+
+def get(engine: sa.Engine, reference: str) -> CycleDetails:
+    """A cycle by its number, by the name of its challenger, or the `latest` one.
+
+    Raises:
+        CycleNotFound: there is none.
+        DatabaseError: the database could not be used.
+    """
+    with reading(engine) as connection:
+        number = _number(connection, reference)
+        report = records.report(connection, number)
+        if not reference.isdecimal() and reference not in {"latest", report.cycle.challenger}:
+            raise _not_found(reference)
+        timings = (
+            sa.select(
+                steps.c.name,
+                steps.c.status,
+                steps.c.attempts,
+                steps.c.started_at,
+                steps.c.ended_at,
+                steps.c.error,
+            )
+            .where(steps.c.cycle == number)
+            .order_by(steps.c.number)
+        )
+        return CycleDetails(
+            report,
+            tuple(StepTiming(**row) for row in connection.execute(timings).mappings()),
+            ledger.of_cycle(connection, number),
+        )
+
+
+def _select(
+    assistant: str | None,
+    status: Status | None,
+    verdict: Outcome | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> sa.Select[Any]:
+    query = sa.select(*_LISTED).order_by(cycles.c.number.desc())
+    if assistant is not None:
+        query = query.where(cycles.c.assistant == assistant)
+    if status is not None:
+        query = query.where(cycles.c.status == status)
+    if verdict is not None:
+        query = query.where(cycles.c.verdict == verdict)
+    if since is not None:
+        query = query.where(cycles.c.started_at >= since)
+    if until is not None:
+        query = query.where(cycles.c.started_at < until)
+    return query
+
+
+def _to_history(row: sa.RowMapping) -> HistoryRow:
+    verdict = row["verdict"]
+    return HistoryRow(
+        cycle=records.to_cycle(row),
+        ended_at=row["ended_at"],
+        champion=row["champion"],
+        challenger=row["challenger"],
+        verdict=records.known(Outcome, verdict) if verdict is not None else None,
+        f1_champion=row["f1_champion"],
+        f1_challenger=row["f1_challenger"],
+        examples=row["examples"],
+        promoted=row["promoted"],
+        same_as=row["same_as"],
+        snapshot=row["snapshot"],
+        origin=row["origin"],
+        error=row["error"],
+        tip=row["tip"],
+        failed_step=row["failed_step"],
+    )
+
+
+def _number(connection: sa.Connection, reference: str) -> int:
+    if reference == "latest":
+        newest: int | None = connection.scalar(sa.select(sa.func.max(cycles.c.number)))
+        if newest is None:
+            raise CycleNotFound("there is no cycle yet", tip="`retrainer run-once` starts one")
+        return newest
+    # A challenger's name ends with the number of its cycle.
+    digits = reference.rpartition("-")[2]
+    if not digits.isascii() or not digits.isdecimal() or len(digits) > _MOST_DIGITS:
+        raise _not_found(reference)
+    return int(digits)
+
+
+def _not_found(reference: str) -> CycleNotFound:
+    return CycleNotFound(
+        f"there is no cycle {reference!r}",
+        tip="name it by its number, its challenger or `latest`; `retrainer history` lists them",
+    )

@@ -1,0 +1,222 @@
+"""A RunStore in memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from threading import RLock
+from typing import Any
+
+from retrainer.domain.cycle import Cycle, Promotion, State, Status, Trigger
+from retrainer.errors import CycleRunning, LeaseLost
+from retrainer.ports import Clock, CycleReport, Lease, PendingNotification
+from retrainer.store.leases import busy_message, busy_tip
+from retrainer.store.outbox import delay_after
+from retrainer.store.owner import is_dead
+
+
+@dataclass
+class _Step:
+    done: bool = False
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class _Record:
+    cycle: Cycle
+    owner: str
+    lease_until: datetime
+    steps: dict[str, _Step] = field(default_factory=dict)
+    report: CycleReport | None = None
+
+    @property
+    def state(self) -> State:
+        changes = [step.changes for step in self.steps.values()]
+        return replace(State(), **{name: value for c in changes for name, value in c.items()})
+
+
+@dataclass
+class _Notification:
+    cycle: int
+    notifier: str
+    next_attempt_at: datetime
+    attempts: int = 0
+    delivered: bool = False
+
+
+class FakeRunStore:
+    """Keeps the whole contract of RunStore, and forgets everything when its process ends."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = RLock()
+        self._records: list[_Record] = []
+        self._ledger: list[Promotion] = []
+        self._outbox: list[_Notification] = []
+
+    def begin(
+        self,
+        assistant: str,
+        trigger: Trigger,
+        *,
+        owner: str,
+        lease: timedelta,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> Lease:
+        """Start a cycle, or take up the assistant's interrupted one."""
+        with self._lock:
+            now = self._clock.now()
+            for record in self._records:
+                if record.cycle.assistant != assistant or record.cycle.status != Status.RUNNING:
+                    continue
+                if record.lease_until > now and not is_dead(record.owner):
+                    step = next(reversed(record.steps), None)
+                    raise CycleRunning(
+                        busy_message(record.cycle, step, record.owner),
+                        tip=busy_tip(record.lease_until, now),
+                    )
+                record.cycle = replace(record.cycle, resumed=record.cycle.resumed + 1)
+                record.owner, record.lease_until = owner, now + lease
+                return Lease(record.cycle, owner)
+            number = len(self._records) + 1
+            cycle = Cycle(number, assistant, trigger, now, dry_run=dry_run, force=force)
+            self._records.append(_Record(cycle, owner, now + lease))
+            return Lease(cycle, owner)
+
+    def renew(self, lease: Lease, until: timedelta) -> None:
+        """Keep the lease for `until` from now."""
+        with self._lock:
+            self._running(lease).lease_until = self._clock.now() + until
+
+    def load(self, cycle: Cycle) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
+        """The state so far, the names of the done steps, the names of all started steps."""
+        with self._lock:
+            record = self._records[cycle.number - 1]
+            done = tuple(name for name, step in record.steps.items() if step.done)
+            return record.state, done, tuple(record.steps)
+
+    def step_started(self, lease: Lease, step: str) -> None:
+        """Record that a step begins; again: a further attempt at the same step."""
+        with self._lock:
+            self._running(lease).steps[step] = _Step()
+
+    def step_done(
+        self,
+        lease: Lease,
+        step: str,
+        before: State,
+        after: State,
+        promotion: Promotion | None = None,
+    ) -> None:
+        """Record what the step added to the state, and the promotion that it made, together."""
+        with self._lock:
+            record = self._running(lease)
+            changes = {
+                f.name: getattr(after, f.name)
+                for f in fields(State)
+                if getattr(after, f.name) != getattr(before, f.name)
+            }
+            self._step(record, step)
+            record.steps[step] = _Step(done=True, changes=changes)
+            if promotion is not None:
+                self.record_promotion(promotion)
+
+    def step_failed(self, lease: Lease, step: str, error: str) -> None:  # noqa: ARG002 - not looked at again
+        """Record why a step failed."""
+        with self._lock:
+            self._step(self._running(lease), step).done = False
+
+    def finish(
+        self,
+        lease: Lease,
+        status: Status,
+        state: State,
+        *,
+        notifiers: Sequence[str],
+        error: str | None = None,
+        tip: str | None = None,
+        failed_step: str | None = None,
+    ) -> CycleReport:
+        """End the cycle and queue its notifications; again with the same status: nothing."""
+        with self._lock:
+            record = self._owned(lease)
+            if record.report is not None and record.cycle.status == status:
+                return record.report
+            record = self._running(lease)
+            now = self._clock.now()
+            record.cycle = replace(record.cycle, status=status)
+            record.report = CycleReport(record.cycle, state, now, error, tip, failed_step)
+            self._outbox += [
+                _Notification(record.cycle.number, notifier, now)
+                for notifier in dict.fromkeys(notifiers)
+            ]
+            return record.report
+
+    def last_with(self, assistant: str, fingerprint: str) -> int | None:
+        """Number of the assistant's newest concluded cycle, if it had these inputs.
+
+        For a skipped one it is the number of the cycle that it was the same as.
+        """
+        with self._lock:
+            for record in reversed(self._records):
+                cycle, report = record.cycle, record.report
+                concluded = cycle.status in {Status.COMPLETED, Status.SKIPPED}
+                if cycle.assistant != assistant or cycle.dry_run or not concluded or not report:
+                    continue
+                same = report.state.fingerprint == fingerprint
+                return (report.state.same_as or cycle.number) if same else None
+        return None
+
+    def record_promotion(self, promotion: Promotion) -> None:
+        """Append to the ledger; an equal newest row (same assistant and model) is not repeated."""
+        with self._lock:
+            newest = self.promotions(promotion.assistant, 1)
+            if not newest or newest[0].model != promotion.model:
+                self._ledger.append(promotion)
+
+    def promotions(self, assistant: str, limit: int | None = None) -> tuple[Promotion, ...]:
+        """The ledger, newest first."""
+        with self._lock:
+            found = [p for p in reversed(self._ledger) if p.assistant == assistant]
+            return tuple(found[:limit])
+
+    def due_notifications(self) -> tuple[PendingNotification, ...]:
+        """What has not been delivered and may be tried now, oldest first."""
+        with self._lock:
+            now, due = self._clock.now(), []
+            for number, row in enumerate(self._outbox, 1):
+                report = self._records[row.cycle - 1].report
+                if report and not row.delivered and row.next_attempt_at <= now:
+                    due.append(PendingNotification(number, row.notifier, report, row.attempts))
+            return tuple(due)
+
+    def delivered(self, number: int) -> None:
+        """Mark a notification as delivered; again: nothing."""
+        with self._lock:
+            self._outbox[number - 1].delivered = True
+
+    def not_delivered(self, number: int, error: str, retry_after: float | None) -> None:  # noqa: ARG002 - not looked at again
+        """Count a failed attempt and put the next one off, with growing delay (seconds)."""
+        with self._lock:
+            row = self._outbox[number - 1]
+            if not row.delivered:
+                row.attempts += 1
+                row.next_attempt_at = self._clock.now() + delay_after(row.attempts, retry_after)
+
+    def _owned(self, lease: Lease) -> _Record:
+        record = self._records[lease.cycle.number - 1]
+        if (record.owner, record.cycle.resumed) != (lease.owner, lease.cycle.resumed):
+            raise LeaseLost(f"cycle {lease.cycle.number} was taken over by {record.owner}")
+        return record
+
+    def _running(self, lease: Lease) -> _Record:
+        record = self._owned(lease)
+        if record.cycle.status != Status.RUNNING:
+            raise LeaseLost(f"cycle {lease.cycle.number} has ended: {record.cycle.status}")
+        return record
+
+    @staticmethod
+    def _step(record: _Record, step: str) -> _Step:
+        if step not in record.steps:
+            raise ValueError(f"step {step} of cycle {record.cycle.number} has not been started")
+        return record.steps[step]

@@ -1,0 +1,50 @@
+"""What every source of training data has to do: subclass, and give the fixtures."""
+
+from pathlib import Path
+
+import pytest
+
+from retrainer.errors import ProjectError
+from retrainer.ports import DataSource
+
+#: The project that the fixture `source` holds.
+PROJECT = {
+    "config.yml": "recipe: default.v1\nlanguage: de\n",
+    "data/nlu.yml": "nlu:\n- intent: greet\n  examples: |\n    - Grüß Gott\n",
+    "data/stories/happy.yml": "stories: []\n",
+    "domain.yml": "intents: [greet]\n",
+}
+
+
+def files_below(folder: Path) -> dict[str, str]:
+    """Every file below a folder, by its path with `/`."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes().decode()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+class SourceContract:
+    """The rules; `source` holds PROJECT, `empty_source` holds nothing."""
+
+    def test_pull_writes_the_project(self, source: DataSource, tmp_path: Path):
+        """Exactly the project's files arrive, byte by byte, and people learn where from."""
+        into = tmp_path / "into"
+        into.mkdir()
+        assert source.pull(into)
+        assert files_below(into) == PROJECT
+
+    def test_pull_again_writes_the_same(self, source: DataSource, tmp_path: Path):
+        """A step that runs again after a crash gets the same files."""
+        for name in ("first", "second"):
+            (tmp_path / name).mkdir()
+            source.pull(tmp_path / name)
+        assert files_below(tmp_path / "first") == files_below(tmp_path / "second")
+
+    def test_nothing_to_pull_is_an_error(self, empty_source: DataSource, tmp_path: Path):
+        """An empty project is the project's fault, told as such."""
+        into = tmp_path / "into"
+        into.mkdir()
+        with pytest.raises(ProjectError):
+            empty_source.pull(into)

@@ -1,0 +1,232 @@
+"""The schema: created, upgraded, checked, and refused when it is not ours."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from support.databases import DIALECTS, engine_of, sqlite_engine, url_of
+
+from retrainer.errors import DatabaseError, SchemaError
+from retrainer.store.engine import make_engine, reading, writing
+from retrainer.store.schema import (
+    HEAD,
+    REVISIONS,
+    VERSION_TABLE,
+    Standing,
+    check,
+    current,
+    downgrade,
+    migrations_folder,
+    prepare,
+    upgrade,
+)
+from retrainer.store.tables import metadata, promotions
+
+TIMEOUT = 60  # seconds, for the processes that tests start
+
+
+@pytest.fixture(params=DIALECTS)
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """A database without any table."""
+    with engine_of(request.param, tmp_path, prepared=False) as engine:
+        yield engine
+
+
+def script() -> ScriptDirectory:
+    """The migrations as Alembic reads them."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    return ScriptDirectory.from_config(config)
+
+
+def tables(engine: sa.Engine) -> set[str]:
+    """What is in the database."""
+    with reading(engine) as connection:
+        return set(sa.inspect(connection).get_table_names())
+
+
+def set_revision(engine: sa.Engine, revision: str) -> None:
+    """Let the database look as if another version had made it."""
+    with writing(engine) as connection:
+        connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'")
+
+
+def test_known_revisions_are_the_migrations():
+    """The constant that spares the import of Alembic names every migration, in order."""
+    found = [revision.revision for revision in script().walk_revisions()]
+    assert tuple(reversed(found)) == REVISIONS
+    assert script().get_current_head() == HEAD
+
+
+def test_tables_are_what_the_migrations_make(empty: sa.Engine):
+    """The code's tables and the migrated database do not differ in anything."""
+    upgrade(empty)
+    with reading(empty) as connection:
+        options = {"version_table": VERSION_TABLE, "compare_type": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_up_down_up(empty: sa.Engine):
+    """Every migration can be undone, leaving nothing, and be done again."""
+    assert current(empty).standing is Standing.EMPTY
+    for _ in range(2):
+        upgrade(empty)
+        assert current(empty).standing is Standing.CURRENT
+        assert tables(empty) == {*metadata.tables, VERSION_TABLE}
+        downgrade(empty, "base")
+        assert current(empty).standing is Standing.EMPTY
+        assert tables(empty) == {VERSION_TABLE}
+
+
+def test_prepare_creates_and_then_checks(empty: sa.Engine):
+    """An empty database gets the schema without being asked, an existing one is left alone."""
+    prepare(empty)
+    check(empty)
+    prepare(empty)
+    assert upgrade(empty).standing is Standing.CURRENT
+    assert current(empty).revision == HEAD
+
+
+def test_prepare_makes_the_folder(tmp_path: Path):
+    """The first run needs no folder to be made by hand."""
+    engine = make_engine(f"sqlite:///{tmp_path}/new/state/retrainer.db")
+    prepare(engine)
+    check(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_two_processes_prepare_at_once(dialect: str, tmp_path: Path):
+    """Processes that meet an empty database at the same moment all find it ready."""
+    code = (
+        "import sys; from retrainer.store.engine import make_engine;"
+        "from retrainer.store.schema import check, prepare; engine = make_engine(sys.argv[1]);"
+        "print('ready', flush=True); sys.stdin.readline(); prepare(engine); check(engine)"
+    )
+    with engine_of(dialect, tmp_path, prepared=False) as engine:
+        command = [sys.executable, "-c", code, url_of(engine)]
+        started = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(4)
+        ]
+        for process in started:
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in started:
+            process.communicate(timeout=TIMEOUT)
+        assert [process.returncode for process in started] == [0] * 4
+        check(engine)
+
+
+def test_older_schema_is_not_used(empty: sa.Engine, monkeypatch: pytest.MonkeyPatch):
+    """An old database is refused with the command that upgrades it."""
+    upgrade(empty)
+    set_revision(empty, "0000")
+    monkeypatch.setattr("retrainer.store.schema.REVISIONS", ("0000", *REVISIONS))
+    for look in (check, prepare):
+        with pytest.raises(
+            SchemaError, match=f"older schema revision 0000.* needs {HEAD}"
+        ) as caught:
+            look(empty)
+        assert caught.value.tip == "retrainer db upgrade"
+
+
+def test_newer_schema_is_not_touched(empty: sa.Engine):
+    """A database of a newer version is refused by everything, upgrade included."""
+    upgrade(empty)
+    set_revision(empty, "9999")
+    for look in (check, prepare, upgrade):
+        with pytest.raises(SchemaError, match="newer retrainer.* 9999"):
+            look(empty)
+    assert current(empty).revision == "9999"
+
+
+def test_foreign_tables_are_not_touched(empty: sa.Engine):
+    """A database of another program is left as it is."""
+    with writing(empty) as connection:
+        connection.exec_driver_sql("CREATE TABLE cycles (bicycle integer)")
+    for look in (check, prepare, upgrade):
+        with pytest.raises(SchemaError, match="another program"):
+            look(empty)
+    assert tables(empty) == {"cycles"}
+
+
+def test_a_missing_schema_is_not_created_by_looking(empty: sa.Engine):
+    """Only `prepare` and `upgrade` create tables."""
+    with pytest.raises(SchemaError, match="is empty") as caught:
+        check(empty)
+    assert caught.value.tip == "retrainer db upgrade"
+    assert tables(empty) == set()
+
+
+def test_a_failed_migration_changes_nothing(empty: sa.Engine):
+    """A migration that fails in the middle is undone as a whole, on SQLite too."""
+
+    @sa.event.listens_for(empty, "before_cursor_execute")
+    def fail(_connection, _cursor, statement, *_rest) -> None:
+        if "CREATE TABLE outbox" in statement:
+            raise sa.exc.OperationalError(statement, {}, Exception("power cut"))
+
+    with pytest.raises(DatabaseError, match="power cut"):
+        upgrade(empty)
+    assert tables(empty) == set()
+    sa.event.remove(empty, "before_cursor_execute", fail)
+    upgrade(empty)
+    check(empty)
+
+
+def test_the_ledger_is_append_only(empty: sa.Engine):
+    """The database itself refuses to change or delete a promotion."""
+    upgrade(empty)
+    row = "1, 'helpdesk', 'a', 'gate', 'x', '2026-01-01', ''"
+    with writing(empty) as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO promotions (number, assistant, model, reason, actor, at, note) "
+            f"VALUES ({row})"
+        )
+    for change in (sa.update(promotions).values(model="b"), sa.delete(promotions)):
+        with pytest.raises(DatabaseError, match="append-only"), writing(empty) as connection:
+            connection.execute(change)
+
+
+def test_sqlite_keeps_references_through_a_migration(tmp_path: Path):
+    """A migration that would leave rows without what they refer to is undone."""
+    with sqlite_engine(tmp_path, prepared=False) as engine:
+        upgrade(engine)
+        with writing(engine, foreign_keys=False) as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO steps (cycle, name, status, attempts, started_at) "
+                "VALUES (77, 'pull', 'done', 1, '2026-01-01 00:00:00')"
+            )
+        with pytest.raises(DatabaseError, match="missing rows"):
+            upgrade(engine)
+
+
+def test_looking_does_without_alembic(tmp_path: Path):
+    """On a night without change, neither Alembic nor numpy is imported."""
+    code = (
+        "import sys; from retrainer.store.engine import make_engine;"
+        "from retrainer.store import history, run_store; from retrainer.store.schema import prepare;"
+        "engine = make_engine(sys.argv[1]); prepare(engine); history.list_cycles(engine);"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}"
+        " & {'alembic', 'numpy', 'scipy', 'mako', 'psycopg'}))"
+    )
+    with sqlite_engine(tmp_path) as engine:
+        done = subprocess.run(
+            [sys.executable, "-c", code, url_of(engine)],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=True,
+        )
+    assert done.stdout.strip() == "[]"

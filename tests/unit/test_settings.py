@@ -1,0 +1,116 @@
+"""The configuration: every error names its place, nothing unknown is taken for a default."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from retrainer.domain.rules import DEFAULT_POLICY, Floor
+from retrainer.errors import EXIT_CONFIGURATION, ConfigurationError
+from retrainer.settings import find_config, load, policy_of
+
+MINIMAL = """
+[assistants.helpdesk]
+source = { type = "directory", path = "project" }
+"""
+
+
+def write(folder: Path, content: str) -> Path:
+    path = folder / "retrainer.toml"
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def error_of(folder: Path, content: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load(write(folder, content))
+    assert caught.value.exit_code == EXIT_CONFIGURATION
+    return str(caught.value)
+
+
+def test_a_minimal_file_is_enough(tmp_path):
+    """One assistant with a source is all that has to be said."""
+    settings = load(write(tmp_path, MINIMAL))
+    assistant = settings.assistants["helpdesk"]
+    assert assistant.source.type == "directory"
+    assert assistant.source.options == {"path": "project"}
+    assert assistant.training.time_limit == timedelta(hours=4)
+    assert policy_of(settings, assistant.policy, where=tmp_path) is DEFAULT_POLICY
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (MINIMAL + "polcy = 'x'", "assistants.helpdesk.polcy: unknown key, did you mean policy?"),
+        (MINIMAL + "[assistants.helpdesk.evaluation]\nholdout = 'much'", "evaluation.holdout:"),
+        (MINIMAL + "[assistants.helpdesk.evaluation]\nholdout = 1.5", "evaluation.holdout:"),
+        (MINIMAL + "[assistants.helpdesk.retention]\nmodels = 1", "retention.models:"),
+        (MINIMAL + "[assistants.helpdesk.training]\ntime_limit = '4w'", "training.time_limit: a dur"),
+        (MINIMAL + "[assistants.helpdesk.training]\ntime_limit = '0s'", "training.time_limit: a dur"),
+        (MINIMAL + "must_pass = ['../outside.yml']", "helpdesk.must_pass.0: '../outside.yml' must"),
+        (MINIMAL + "policy = 'strict'", "policy: unknown policy 'strict'; known are default"),
+        ("databse = 'x'" + MINIMAL, "databse: unknown key, did you mean database?"),
+        ("[assistants.'Help Desk']\nsource = {type='directory'}", "'Help Desk' is not a usable name"),
+        ("[assistants.x]", "assistants.x.source: Field required"),
+        ("", "assistants: 0 are configured, at least 1 is needed"),
+        ("a = [", "not TOML:"),
+    ],
+)
+def test_an_error_names_the_file_and_the_key(tmp_path, content, place):
+    """A wrong file is refused with the path of the key, or the line where it is not TOML."""
+    message = error_of(tmp_path, content)
+    assert place in message
+    assert "retrainer.toml" in message
+
+
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [
+        ("a = { rule = 'flor' }", "policies.p.a.rule: unknown rule 'flor'; known are floor, gain"),
+        ("a = { minimum = 1 }", "policies.p.a.rule: missing"),
+        ("a = { rule = 'floor', metric = 'f2', minimum = 0.5 }", "unknown metric 'f2'"),
+        ("a = { rule = 'floor', metric = 'accuracy', minimum = 1.5 }", "between 0 and 1, not 1.5"),
+        ("a = { rule = 'floor', metric = 'accuracy' }", "policies.p.a.minimum: "),
+        ("a = { rule = 'must_pass', limit = 1 }", "policies.p.a.limit: unknown key; rule must_pass"),
+        ("a = { rule = 'must_pass', blocking = 1 }", "policies.p.a.blocking: true or false"),
+        ("a = { rule = 'gain', metric = 'fallback_rate' }", "is better when it is lower"),
+    ],
+)
+def test_a_wrong_rule_is_refused_at_the_start(tmp_path, rule, place):
+    """A policy that cannot be meant is an error, whether or not an assistant uses it."""
+    assert place in error_of(tmp_path, f"{MINIMAL}[policies.p]\n{rule}\n")
+
+
+def test_the_default_policy_can_be_replaced(tmp_path):
+    """A table of the name `default` takes the built-in policy's place; order and names stay."""
+    rules = "[policies.default]\nb = {rule='floor', metric='accuracy', minimum=0.5, blocking=false}"
+    settings = load(write(tmp_path, MINIMAL + rules))
+    policy = policy_of(settings, "default", where=tmp_path)
+    (named,) = policy.rules
+    assert (named.name, named.blocking, named.rule) == ("b", False, Floor("accuracy", 0.5))
+
+
+def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
+    """A value of the environment replaces the one of the file, deep in a table too."""
+    monkeypatch.setenv("RETRAINER_DATABASE", "postgresql+psycopg://me:secret@host/db")
+    monkeypatch.setenv("RETRAINER_ASSISTANTS__HELPDESK__TRAINING__TIME_LIMIT", "90s")
+    settings = load(write(tmp_path, MINIMAL + "[assistants.helpdesk.training]\ntime_limit='4h'"))
+    assert settings.assistants["helpdesk"].training.time_limit == timedelta(seconds=90)
+    assert settings.assistants["helpdesk"].source.options == {"path": "project"}
+    assert settings.database is not None
+    assert "secret" not in repr(settings)
+
+
+def test_a_missing_file_says_how_to_write_one(tmp_path):
+    """The first thing that a newcomer sees names the next command."""
+    with pytest.raises(ConfigurationError) as caught:
+        find_config(tmp_path / "retrainer.toml")
+    assert "retrainer init" in (caught.value.tip or "")
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path):
+    """Bytes that are not UTF-8 are named with their position."""
+    path = tmp_path / "retrainer.toml"
+    path.write_bytes(b"state_dir = '\xff'")
+    with pytest.raises(ConfigurationError, match="not UTF-8: .* at byte 13"):
+        load(path)
