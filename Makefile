@@ -29,7 +29,7 @@ $(SERVICE): build/uv/bin/uv pyproject.toml deploy/requirements-dev.txt
 	@touch $@
 
 $(RASA): $(SERVICE) retrainer/rasa_worker/requirements.txt
-	$(BIN)/python -m retrainer.adapters.rasa_environment $(RASA_ENVIRONMENT)
+	$(BIN)/retrainer rasa setup --environment $(RASA_ENVIRONMENT)
 	@touch $@
 
 demo: setup ## Four nights of a small assistant, with real training (a few minutes)

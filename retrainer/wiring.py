@@ -17,7 +17,7 @@ from retrainer.adapters.clock import SystemClock
 from retrainer.errors import ConfigurationError
 from retrainer.pipeline.conclusion import EVENTS
 from retrainer.pipeline.world import Assistant, World
-from retrainer.ports import CycleListener, DataSource, Notifier, Platform, Project
+from retrainer.ports import CycleListener, DataSource, Notifier, Platform, Project, Versions
 from retrainer.settings import AssistantSettings, PluginSettings, Settings, find_config, load
 from retrainer.settings import policy_of as settings_policy
 from retrainer.settings.loading import invalid
@@ -73,11 +73,11 @@ class Application:
     @cached_property
     def bare_engine(self) -> "Engine":
         """The database, whatever its schema is."""
-        from retrainer.store.engine import open_engine
+        from retrainer.store.engine import make_engine
 
         if self.settings.database is not None:
-            return open_engine(self.settings.database.get_secret_value())
-        return open_engine(f"sqlite:///{self.state_dir / 'retrainer.db'}")
+            return make_engine(self.settings.database.get_secret_value())
+        return make_engine(f"sqlite:///{self.state_dir / 'retrainer.db'}")
 
     @cached_property
     def store(self) -> "SqlRunStore":
@@ -108,9 +108,18 @@ class Application:
         )
 
     @cached_property
+    def rasa_versions(self) -> Versions:
+        """Versions in Rasa's environment, read without starting Rasa."""
+        from retrainer.adapters.rasa_environment import describe
+
+        return describe(self.rasa_python)
+
+    @cached_property
     def notifiers(self) -> Mapping[str, Notifier]:
         """Who is told, by the name that the config gives them."""
-        made = {}
+        from retrainer.reports.message import render
+
+        made: dict[str, Notifier] = {}
         for name, settings in self.settings.notifiers.items():
             unknown = sorted(set(settings.on) - set(EVENTS))
             if unknown:
@@ -118,7 +127,9 @@ class Application:
                     f"{self.config}: notifiers.{name}.on: unknown {', '.join(unknown)}; "
                     f"known are {', '.join(EVENTS)}"
                 )
-            made[name] = self._plugin("notifiers", settings, self.config.parent, "notifiers", name)
+            made[name] = self._plugin(
+                "notifiers", settings, self.config.parent, "notifiers", name, render=render
+            )
         return made
 
     def assistants(self, name: str | None) -> tuple[str, ...]:
@@ -135,14 +146,19 @@ class Application:
     def source(self, name: str) -> DataSource:
         """Where the assistant's project comes from."""
         settings = self._settings_of(name).source
-        folder = self.config.parent
-        return self._plugin("sources", settings, folder, "assistants", name, "source")
+        source: DataSource = self._plugin(
+            "sources", settings, self.config.parent, "assistants", name, "source"
+        )
+        return source
 
     def platform(self, name: str) -> Platform:
         """Where the assistant's models live."""
         settings = self._settings_of(name).platform
         folder = self._folder(name) / "registry"
-        return self._plugin("platforms", settings, folder, "assistants", name, "platform")
+        platform: Platform = self._plugin(
+            "platforms", settings, folder, "assistants", name, "platform"
+        )
+        return platform
 
     def world(self, name: str, listener: CycleListener) -> World:
         """Everything that a cycle of this assistant may touch."""
@@ -194,8 +210,6 @@ class Application:
         )
 
     def _assistant(self, name: str, settings: AssistantSettings) -> Assistant:
-        from retrainer.adapters.rasa_environment import describe
-
         return Assistant(
             name=name,
             policy=settings_policy(self.settings, settings.policy, where=self.config),
@@ -206,7 +220,7 @@ class Application:
             fail_on_warnings=settings.validation.fail_on_warnings,
             inputs=" ".join(
                 [
-                    f"rasa {describe(self.rasa_python).rasa}",
+                    f"rasa {self.rasa_versions.rasa}",
                     f"config {settings.config} domain {settings.domain} data {settings.data}",
                 ]
             ),
@@ -225,8 +239,13 @@ class Application:
             )
         return self.settings.assistants[name]
 
-    def _plugin(self, group: str, settings: PluginSettings, folder: Path, *place: str) -> Any:
-        """Make a plugin found by entry point, its options checked against its own model."""
+    def _plugin(
+        self, group: str, settings: PluginSettings, folder: Path, *place: str, **given: object
+    ) -> Any:  # noqa: ANN401 - each group has its own port
+        """Make a plugin found by entry point, its options checked against its own model.
+
+        `given` is what every plugin of the group is handed beside its options.
+        """
         found = {point.name: point for point in entry_points(group=f"retrainer.{group}")}
         if settings.type not in found:
             raise ConfigurationError(
@@ -238,4 +257,4 @@ class Application:
             options = plugin.Options.model_validate(settings.options)
         except ValidationError as error:
             raise invalid(self.config, error, plugin.Options, *place) from error
-        return plugin.from_options(options, folder=folder)
+        return plugin.from_options(options, folder=folder, **given)

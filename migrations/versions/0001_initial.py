@@ -156,9 +156,9 @@ def _create_outbox() -> None:
         sa.UniqueConstraint("cycle", "notifier", name="uq_outbox_cycle_notifier"),
     )
     op.create_index(
-        "ix_outbox_due",
+        "ix_outbox_undelivered",
         "outbox",
-        ["next_attempt_at"],
+        ["number"],
         sqlite_where=_UNDELIVERED,
         postgresql_where=_UNDELIVERED,
     )

@@ -63,7 +63,9 @@ class DirectorySource:
     @classmethod
     def from_options(cls, options: Options, *, folder: Path) -> Self:
         """The source that the options describe; a relative `path` starts at `folder`."""
-        return cls(folder / options.path.expanduser(), include=options.include, exclude=options.exclude)
+        return cls(
+            folder / options.path.expanduser(), include=options.include, exclude=options.exclude
+        )
 
     def __init__(
         self, path: Path, *, include: tuple[str, ...] = PROJECT_FILES, exclude: tuple[str, ...] = ()

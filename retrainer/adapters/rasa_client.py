@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,17 +29,28 @@ from retrainer.ports import (
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """How long the worker may take for one request, in seconds.
+    """How long the worker may take to start, and for one request, in seconds.
 
-    `train_key` is the config key that `train` comes from, for the message when it is exceeded.
+    `keys` maps a limit to the config key that it comes from, for the message when it is exceeded.
     """
 
     start: float = 120.0
     read: float = 600.0
-    validate: float = 1800.0
     train: float = 12 * 3600.0
     predict: float = 3600.0
-    train_key: str = "training.time_limit"
+    keys: dict[str, str] = field(
+        default_factory=lambda: {
+            "start": "rasa.start_limit",
+            "read": "rasa.read_limit",
+            "train": "assistants.NAME.training.time_limit",
+            "predict": "rasa.predict_limit",
+        }
+    )
+
+    def of(self, limit: str) -> tuple[float, str]:
+        """A limit's seconds, and the config key that they come from."""
+        seconds: float = getattr(self, limit)
+        return seconds, self.keys[limit]
 
 
 class RasaClient:
@@ -100,9 +111,8 @@ class RasaClient:
 
     def validate(self, project: Project) -> tuple[Finding, ...]:
         """See `ports.Rasa`."""
-        found = self._ask(
-            "validate", {"project": codec.project_to_json(project)}, self._limits.validate
-        )
+        arguments = {"project": codec.project_to_json(project)}
+        found = self._ask("validate", arguments, "read")
         return tuple(codec.finding(item) for item in found)
 
     def write_training_project(
@@ -134,10 +144,7 @@ class RasaClient:
                 "name": name,
                 "into": str(folder),
             }
-            limits = self._limits
-            trained = Path(
-                self._ask("train", arguments, limits.train, _show(progress), limits.train_key)
-            )
+            trained = Path(self._ask("train", arguments, "train", _show(progress)))
             require_safe_archive(trained)
             with storage_errors("writing", archive):
                 _publish(trained, archive)
@@ -159,7 +166,7 @@ class RasaClient:
                 progress(codec.progress(event))
 
         arguments = {"archive": str(archive.absolute()), "texts": list(texts)}
-        self._ask("predict", arguments, self._limits.predict, listen)
+        self._ask("predict", arguments, "predict", listen)
         if len(answers) != len(texts):
             raise RasaError(f"Rasa gave {len(answers)} answers to {len(texts)} utterances")
         return tuple(codec.prediction(*pair) for pair in zip(texts, answers, strict=True))
@@ -169,20 +176,19 @@ class RasaClient:
         return codec.description(archive, read_metadata(archive))
 
     def _read(self, operation: str, **arguments: object) -> Any:  # noqa: ANN401 - JSON
-        return self._ask(operation, arguments, self._limits.read)
+        return self._ask(operation, arguments, "read")
 
     def _ask(
         self,
         operation: str,
         arguments: Mapping[str, object],
-        limit: float,
+        limit: str,
         listener: Callable[[Event], None] = lambda _: None,
-        limit_key: str = "the limit",
     ) -> Any:  # noqa: ANN401 - JSON
         with self._turn:
             process = self._running()
             try:
-                return process.ask(operation, arguments, listener, limit=limit, limit_key=limit_key)
+                return process.ask(operation, arguments, listener, limit=self._limits.of(limit))
             finally:
                 # Cut off in the middle, it would answer to the wrong request.
                 if not process.ready:
@@ -197,7 +203,7 @@ class RasaClient:
                 python=self._python, environment=self._environment(), log=self._log
             )
             try:
-                self._process.wait_until_ready(self._limits.start)
+                self._process.wait_until_ready(self._limits.of("start"))
             except BaseException:
                 self._stop()
                 raise

@@ -99,9 +99,9 @@ def description(archive: Path, metadata: Json) -> ModelDescription:
         nodes = metadata["train_schema"]["nodes"].values()
         classes = (node["uses"].rpartition(".")[2] for node in nodes if node["fn"] == "train")
         return ModelDescription(
-            rasa_version=metadata["rasa_open_source_version"],
+            rasa_version=_text(metadata["rasa_open_source_version"]),
             trained_at=datetime.fromisoformat(metadata["trained_at"]).replace(tzinfo=UTC),
-            model_id=metadata["model_id"],
+            model_id=_text(metadata["model_id"]),
             intents=tuple(_name(intent) for intent in domain.get("intents") or ()),
             actions=tuple(_name(action) for action in domain.get("actions") or ()),
             components=tuple(dict.fromkeys(classes)),
@@ -115,3 +115,9 @@ def description(archive: Path, metadata: Json) -> ModelDescription:
 def _name(entry: str | Mapping[str, object]) -> str:
     """Rasa writes `greet` or `{greet: {use_entities: []}}`."""
     return entry if isinstance(entry, str) else next(iter(entry))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value

@@ -79,19 +79,20 @@ class RasaProcess:
             if self._process is None:
                 self._close_pipes()
 
-    def wait_until_ready(self, limit: float) -> None:
-        """Wait for the worker's first word, at most `limit` seconds.
+    def wait_until_ready(self, limit: tuple[float, str]) -> None:
+        """Wait for the worker's first word; `limit` as in `ask`.
 
         Raises:
             RasaEnvironmentError: this interpreter has no Rasa, or one that is not supported.
             RasaTimeout: no word within the limit.
         """
-        deadline = time.monotonic() + limit
+        seconds, key = limit
         try:
-            first = self._next_event(deadline)
+            first = self._next_event(time.monotonic() + seconds)
         except TimeoutError as error:
             raise RasaTimeout(
-                f"the Rasa worker did not start within {limit:g} s{self._last_words()}"
+                f"the Rasa worker did not start within {seconds:g} s{self._last_words()}",
+                tip=f"raise {key}, or look at {self._log} for what takes so long",
             ) from error
         except EOFError as error:
             ending = self._ending()
@@ -107,12 +108,11 @@ class RasaProcess:
         arguments: Mapping[str, object],
         listener: Callable[[Event], None],
         *,
-        limit: float,
-        limit_key: str,
+        limit: tuple[float, str],
     ) -> Any:  # noqa: ANN401 - JSON
         """Ask one thing and return the value of its result; the events before go to the listener.
 
-        `limit` is in seconds, of the whole; `limit_key` is the config key that says how long.
+        `limit` is in seconds, of the whole, with the config key that says so.
 
         Raises:
             RasaTimeout: it took longer.
@@ -120,14 +120,15 @@ class RasaProcess:
             RetrainerError: what the worker itself says went wrong.
         """
         doing = operation.replace("_", " ")
+        allowed, limit_key = limit
         started = time.monotonic()
         line = json.dumps({"operation": operation, "arguments": dict(arguments)}) + "\n"
         self._busy = True
         try:
-            return self._converse(line.encode(), listener, started + limit)
+            return self._converse(line.encode(), listener, started + allowed)
         except TimeoutError as error:
             raise RasaTimeout(
-                f"Rasa took longer than its limit of {limit:g} s to {doing}{self._last_words()}",
+                f"Rasa took longer than its limit of {allowed:g} s to {doing}{self._last_words()}",
                 tip=f"raise {limit_key}, or look at {self._log} for what takes so long",
             ) from error
         except (EOFError, BrokenPipeError) as error:

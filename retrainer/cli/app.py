@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer's callback signature
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"retrainer {__version__}")
         raise typer.Exit

@@ -26,12 +26,14 @@ def check(
     Configuration, database, notifiers, Rasa's environment, and each assistant's project as Rasa
     reads it. Exits with 0 if a cycle would work, else with the code of the first problem.
     """
+    from retrainer.store.engine import describe
+
     application = Application.from_config(context.obj)
     _good(f"configuration {application.config}")
     failures = [
         error
         for error in (
-            _try("database", lambda: str(application.engine.url.render_as_string())),
+            _try("database", lambda: describe(application.engine)),
             _try("notifiers", lambda: ", ".join(application.notifiers) or "none configured"),
             _try("Rasa's environment", lambda: str(application.rasa_python)),
         )

@@ -14,10 +14,9 @@ def upgrade(context: typer.Context) -> None:
     from retrainer.store import schema
 
     engine = Application.from_config(context.obj).bare_engine
-    before = schema.current(engine)
-    schema.upgrade(engine)
-    after = schema.current(engine)
-    say(f"the schema is {after}" + ("" if before == after else f", it was {before or 'empty'}"))
+    before = schema.current(engine).revision or "empty"
+    after = schema.upgrade(engine).revision
+    say(f"the schema is {after}" + ("" if before == after else f", it was {before}"))
 
 
 @app.command()
@@ -26,7 +25,8 @@ def current(context: typer.Context) -> None:
     from retrainer.store import schema
 
     engine = Application.from_config(context.obj).bare_engine
-    typer.echo(schema.current(engine) or "empty")
+    found = schema.current(engine)
+    typer.echo(f"{found.revision or 'none'} ({found.standing})")
 
 
 @app.command()

@@ -1,10 +1,9 @@
 """`retrainer history` and `show`: what happened, and why."""
 
 import csv
-import json
 import sys
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +12,9 @@ from retrainer.cli.output import show_json
 from retrainer.domain.cycle import Status
 from retrainer.domain.verdict import Outcome
 from retrainer.wiring import Application
+
+if TYPE_CHECKING:  # SQLAlchemy is imported when a command needs it
+    from retrainer.store.history import HistoryRow
 
 _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
@@ -50,12 +52,73 @@ def history(
     )
     if as_json:
         for row in rows:
-            show_json(row.document())
+            show_json(_document(row))
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, fieldnames=type(rows[0]).columns() if rows else [])
+        writer = csv.DictWriter(sys.stdout, fieldnames=_COLUMNS)
         writer.writeheader()
-        writer.writerows(row.document() for row in rows)
+        writer.writerows(_document(row) for row in rows)
     else:
         from retrainer.reports.terminal import history_table
 
         show_result(history_table(rows))
+
+
+def show(
+    context: typer.Context,
+    cycle: Annotated[
+        str, typer.Argument(help="Its number, the name of its challenger, or `latest`.")
+    ] = "latest",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Explain a cycle: every check with both its numbers, figures, flips, steps."""
+    from retrainer.store.history import get
+
+    details = get(Application.from_config(context.obj).engine, cycle)
+    if as_json:
+        from retrainer.reports.json_report import to_json
+
+        show_json(to_json(details.report))
+    else:
+        from retrainer.reports.terminal import full
+
+        show_result(full(details.report, details.steps))
+
+
+_COLUMNS = (
+    "number",
+    "assistant",
+    "trigger",
+    "status",
+    "verdict",
+    "promoted",
+    "dry_run",
+    "started_at",
+    "ended_at",
+    "seconds",
+    "champion",
+    "challenger",
+    "f1_champion",
+    "f1_challenger",
+    "examples",
+    "same_as",
+    "resumed",
+    "failed_step",
+    "error",
+)
+
+
+def _document(row: "HistoryRow") -> dict[str, Any]:
+    """A cycle in one line, for programs; what is not known is None."""
+    known = {
+        "seconds": row.duration.total_seconds() if row.duration else None,
+        "started_at": row.cycle.started_at.isoformat(),
+        "ended_at": row.ended_at.isoformat() if row.ended_at else None,
+    }
+    cycle = {
+        name: getattr(row.cycle, name)
+        for name in ("number", "assistant", "trigger", "status", "dry_run", "resumed")
+    }
+    return {
+        name: (known | cycle)[name] if name in known | cycle else getattr(row, name)
+        for name in _COLUMNS
+    }

@@ -8,9 +8,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from retrainer.cli.output import say, show
+from retrainer.cli.output import messages, say, show
 from retrainer.cli.progress import listener_for
-from retrainer.cli.output import messages
 from retrainer.domain.cycle import Model, Promotion
 from retrainer.errors import ConfigurationError
 from retrainer.wiring import Application

@@ -54,7 +54,8 @@ def run_once(
     """
     application = Application.from_config(context.obj)
     signal.signal(signal.SIGTERM, _terminated)
-    failures, verdicts = [], []
+    failures: list[int] = []
+    verdicts: list[int] = []
     for name in application.assistants(assistant):
         try:
             report = run_for(application, name, force=force, dry_run=dry_run, as_json=as_json)

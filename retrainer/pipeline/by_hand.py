@@ -33,9 +33,7 @@ def rollback(world: World, *, actor: str, note: str) -> Promotion:
     return _change(world, before, PromotionReason.ROLLBACK, actor, note)
 
 
-def _change(
-    world: World, model: str, reason: PromotionReason, actor: str, note: str
-) -> Promotion:
+def _change(world: World, model: str, reason: PromotionReason, actor: str, note: str) -> Promotion:
     name = world.assistant.name
     stored = [m.name for m in world.platform.models()]
     if model not in stored:

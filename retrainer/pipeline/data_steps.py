@@ -87,11 +87,12 @@ def separate(cycle: Cycle, state: State, world: World) -> State:
     assistant = world.assistant
     parts = split(contents.examples, fraction=assistant.holdout, minimum=assistant.minimum_examples)
     project = world.find_project(_folder(state, world))
-    _, seen = world.rasa.write_training_project(
+    copy, seen = world.rasa.write_training_project(
         project,
         frozenset(example.text for example in parts.held_out),
-        training_folder(cycle, world),
+        working_folder(cycle, world) / "training",
     )
+    records.write_training_project(world.artifacts, cycle.challenger, copy)
     keys = frozenset(example_key(text) for text in seen)
     records.write_manifest(world.artifacts, cycle.challenger, keys)
     data = DataSummary(
@@ -115,11 +116,6 @@ def candidates(contents: records.Contents, assistant: Assistant) -> tuple[Exampl
 def working_folder(cycle: Cycle, world: World) -> Path:
     """Where the cycle's own files are; gone when it has ended, but for the log beside it."""
     return world.folder / cycle.challenger
-
-
-def training_folder(cycle: Cycle, world: World) -> Path:
-    """The copy of the project to train on."""
-    return working_folder(cycle, world) / "training"
 
 
 def _folder(state: State, world: World) -> Path:

@@ -11,7 +11,7 @@ from retrainer.domain.evaluation import Evaluation, find_flips, report, unseen
 from retrainer.domain.predictions import Prediction
 from retrainer.errors import ModelNotFound
 from retrainer.pipeline import records
-from retrainer.pipeline.data_steps import candidates, training_folder, working_folder
+from retrainer.pipeline.data_steps import candidates, working_folder
 from retrainer.pipeline.world import World
 
 
@@ -19,7 +19,7 @@ def train(cycle: Cycle, state: State, world: World) -> State:
     """Train the challenger; a finished model of its name is not trained again."""
     started = world.clock.monotonic()
     archive = world.rasa.train(
-        world.find_project(training_folder(cycle, world)),
+        records.read_training_project(world.artifacts, cycle.challenger),
         cycle.challenger,
         working_folder(cycle, world),
         world.listener.progress,

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from retrainer.domain.examples import Example, MustPass
 from retrainer.domain.predictions import Prediction
-from retrainer.ports import ArtifactStore
+from retrainer.ports import ArtifactStore, Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Manifest:
 
 _CONTENTS = TypeAdapter(Contents)
 _MANIFEST = TypeAdapter(Manifest)
+_PROJECT = TypeAdapter(Project)
 _PREDICTIONS = TypeAdapter(tuple[Prediction, ...])
 
 
@@ -52,6 +53,19 @@ def write_contents(artifacts: ArtifactStore, challenger: str, contents: Contents
 def read_contents(artifacts: ArtifactStore, challenger: str) -> Contents:
     """What `write_contents` kept; LookupError if it is gone."""
     return _CONTENTS.validate_json(_needed(artifacts, f"{cycle_name(challenger)}/contents.json"))
+
+
+def write_training_project(artifacts: ArtifactStore, challenger: str, project: Project) -> None:
+    """Keep where the parts of the project to train on are."""
+    content = _PROJECT.dump_json(project)
+    artifacts.write(f"{cycle_name(challenger)}/training_project.json", content)
+
+
+def read_training_project(artifacts: ArtifactStore, challenger: str) -> Project:
+    """What `write_training_project` kept; LookupError if it is gone."""
+    return _PROJECT.validate_json(
+        _needed(artifacts, f"{cycle_name(challenger)}/training_project.json")
+    )
 
 
 def write_manifest(artifacts: ArtifactStore, model: str, keys: frozenset[str]) -> None:

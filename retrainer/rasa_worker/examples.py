@@ -2,8 +2,9 @@
 
 import warnings
 from collections import OrderedDict, defaultdict, deque
+from pathlib import Path
 
-from .faults import project_fault, translate
+from .faults import blamed, project_fault
 from .project import require_utf8
 
 _MINIMUM = "minimum_confidence"
@@ -16,16 +17,12 @@ def nlu_files(paths):
     return data.get_data_files([str(path) for path in paths], data.is_nlu_file)
 
 
-def load(file, show=str):
-    """Rasa's training data of one file; a fault names the file and the line."""
+def load(file):
+    """Rasa's training data of one file."""
     from rasa.shared.nlu.training_data.loading import load_data
 
-    try:
+    with blamed(file):
         return load_data(file)
-    except Exception as error:
-        if getattr(error, "filename", None) is None:
-            error.filename = file  # Rasa leaves it out in places
-        raise translate(error, show) from error
 
 
 def read(paths, show=str):
@@ -34,7 +31,7 @@ def read(paths, show=str):
     found = OrderedDict()
     for file in nlu_files(paths):
         lines = _lines(file)
-        for message in load(file, show).nlu_examples:
+        for message in load(file).nlu_examples:
             if not message.get("intent"):
                 continue
             place = lines[(message.get_full_intent(), message.get("text"))]
@@ -122,7 +119,7 @@ def _raw_examples(file):
 
     if not file.endswith((".yml", ".yaml")):
         return
-    with open(file, encoding="utf-8") as stream:
+    with Path(file).open(encoding="utf-8") as stream:
         root = YAML(typ="safe").compose(stream)
     items = _value(root, "nlu")
     for item in items.value if isinstance(items, SequenceNode) else ():

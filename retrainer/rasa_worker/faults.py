@@ -1,6 +1,7 @@
 """Failures that the service is told of, and Rasa's own exceptions as such."""
 
 import errno
+from contextlib import contextmanager
 
 #: What stands for an error class of the service, in the events.
 PROJECT, RASA, ENVIRONMENT, STORAGE, ARCHIVE = (
@@ -26,6 +27,18 @@ def project_fault(message, file=None, line=None, tip=None):
     """A fault of the project, with the place in front where it is known (lines from 1)."""
     place = "{}:{}: ".format(file, line) if file and line else "{}: ".format(file) if file else ""
     return Fault(place + message, PROJECT, tip)
+
+
+@contextmanager
+def blamed(file):
+    """Within, a YAML error is one of this file; Rasa leaves the name out in places."""
+    from rasa.shared.exceptions import YamlException
+
+    try:
+        yield
+    except YamlException as error:
+        error.filename = error.filename or str(file)
+        raise
 
 
 def translate(error, show=str):

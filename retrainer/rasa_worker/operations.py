@@ -95,7 +95,7 @@ def readable(path):
         return str(path)
 
 
-def _enter(project, code=False):
+def _enter(project, *, code=False):
     """Stand where `rasa train` would, with the project's own components importable if `code`."""
     global _root  # noqa: PLW0603 - as process-wide as the working directory it goes with
     _words.clear()

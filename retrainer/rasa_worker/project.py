@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .faults import project_fault
+from .faults import blamed, project_fault
 
 _SUFFIXES = (".yml", ".yaml", ".json")
 
@@ -57,9 +57,9 @@ class Project:
         from rasa.shared.utils.io import read_config_file
 
         require_utf8([self.config, *self.domain, *self.data], self.relative)
-        names = [
-            entry.get("name") for entry in read_config_file(str(self.config)).get("importers") or []
-        ]
+        with blamed(self.config):
+            config = read_config_file(str(self.config))
+        names = [entry.get("name") for entry in config.get("importers") or []]
         if names not in ([], ["RasaFileImporter"]):
             raise project_fault(
                 "importers {} are not supported, only Rasa's own files".format(

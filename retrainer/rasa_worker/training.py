@@ -13,10 +13,10 @@ _RESTORED = re.compile("Restored component '(.*)' from cache")
 
 def train(project, name, into, out):
     """Train a model of this name into an existing empty folder; returns the archive's path."""
-    from rasa.model_training import train as rasa_train
-
     # Whether Rasa's own modules are compiled is decided by now; in a project leave no traces.
     import sys
+
+    from rasa.model_training import train as rasa_train
 
     sys.dont_write_bytecode = True
     with _progress(out):

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import shutil
 import tempfile
 from collections import OrderedDict
@@ -33,7 +32,7 @@ def write(project, held_out, into):
         texts, copy = _fill(project, held_out, folder / "project")
         if into.exists():
             shutil.rmtree(str(into))
-        os.rename(str(folder / "project"), str(into))
+        (folder / "project").rename(into)
     finally:
         shutil.rmtree(str(folder), ignore_errors=True)
     return {"project": _moved(copy, into).as_json(), "texts": texts}
@@ -60,7 +59,7 @@ def _load(project):
     from rasa.shared.nlu.training_data.training_data import TrainingData
 
     files = examples.nlu_files(project.data)
-    return TrainingData().merge(*[examples.load(file, project.relative) for file in files])
+    return TrainingData().merge(*[examples.load(file) for file in files])
 
 
 def _texts(copy):

@@ -3,17 +3,25 @@
 Every number comes from the domain's own objects, and the sentences of the checks stand verbatim.
 """
 
-import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Protocol
 
 from retrainer.domain.cycle import Cycle, Severity, Status, Trigger
 from retrainer.domain.evaluation import Flip, MustPassResult
 from retrainer.domain.rules.limits import points
 from retrainer.domain.verdict import Check, Outcome, metric
 from retrainer.ports import CycleReport
+from retrainer.reports.rows import HistoryLine
+from retrainer.reports.values import (
+    counted,
+    duration,
+    first_line,
+    listed,
+    moment,
+    printable,
+    quoted,
+    share,
+    size,
+)
 
 _RESULTS = {Outcome.PROMOTE: "PROMOTED", Outcome.HOLD: "HELD", Outcome.REJECT: "REJECTED"}
 _OUTCOMES = {
@@ -22,37 +30,8 @@ _OUTCOMES = {
     Outcome.REJECT: "FAILED",
     None: "not applied",
 }
-#: What ends a line, moves a cursor, turns the direction of writing or is no character at all.
-_UNSAFE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-#: Utterances longer than this are cut where they are quoted; they remain whole in the JSON.
-_LONGEST_QUOTE = 300
 
 Quote = Callable[[str], str]
-
-
-class HistoryLine(Protocol):
-    """What the history tells of a cycle; F1 is the weighted one, 0 to 1, None if unknown."""
-
-    @property
-    def cycle(self) -> Cycle: ...
-    @property
-    def ended_at(self) -> datetime | None: ...
-    @property
-    def verdict(self) -> Outcome | None: ...
-    @property
-    def f1_champion(self) -> float | None: ...
-    @property
-    def f1_challenger(self) -> float | None: ...
-    @property
-    def examples(self) -> int | None: ...
-    @property
-    def same_as(self) -> int | None: ...
-    @property
-    def error(self) -> str | None: ...
-    @property
-    def failed_step(self) -> str | None: ...
 
 
 # --- the cycle as a whole --------------------------------------------------------------------
@@ -79,7 +58,8 @@ def title(report: CycleReport) -> str:
     cycle = report.cycle
     if cycle.status is not Status.COMPLETED:
         return f"{cycle.assistant}: {outcome(report)} cycle {cycle.number}"
-    return f"{cycle.assistant}: {outcome(report)} {cycle.challenger}"
+    dry = "dry run, " if cycle.dry_run else ""
+    return f"{cycle.assistant}: {dry}{outcome(report)} {cycle.challenger}"
 
 
 def headline(report: CycleReport) -> str:
@@ -94,7 +74,12 @@ def headline(report: CycleReport) -> str:
 def reason(report: CycleReport) -> str | None:
     """The sentence that decided; None without a verdict that was carried out."""
     verdict = report.state.verdict
-    return verdict.reason if verdict and report.cycle.status is Status.COMPLETED else None
+    if verdict is None or report.cycle.status is not Status.COMPLETED:
+        return None
+    decided = [c for c in verdict.checks if c.blocking and c.outcome is verdict.outcome]
+    if verdict.outcome is Outcome.PROMOTE or len(decided) == 1:
+        return verdict.reason
+    return f"{verdict.reason} (and {counted(len(decided) - 1, 'more check')})"
 
 
 def measured(report: CycleReport) -> str | None:
@@ -103,10 +88,10 @@ def measured(report: CycleReport) -> str | None:
     if evaluation is None:
         return None
     after = metric(evaluation.challenger, "f1_weighted")
-    figures = share(after)
+    figures = _measured(after)
     if evaluation.champion is not None:
         before = metric(evaluation.champion, "f1_weighted")
-        figures = f"{share(before)} -> {figures}"
+        figures = f"{_measured(before)} -> {figures}"
         if before is not None and after is not None:
             figures += f" ({points(after - before)})"
     unseen = "unseen " if evaluation.champion_known else ""
@@ -139,7 +124,9 @@ def facts(report: CycleReport) -> tuple[tuple[str, str], ...]:
         rows.append(("champion", state.champion or "none yet"))
     if state.snapshot:
         files = counted(len(state.snapshot.files), "file")
-        rows.append(("snapshot", f"{state.snapshot.digest[:12]} of {state.snapshot.origin}, {files}"))
+        rows.append(
+            ("snapshot", f"{state.snapshot.digest[:12]} of {state.snapshot.origin}, {files}")
+        )
     if data := state.data:
         more = [f"{data.training} to train on", f"{data.held_out} held out"]
         more += [f"{counted(data.test_files, 'test file')}"] if data.test_files else []
@@ -229,37 +216,15 @@ def answers(flipped: Flip) -> str:
 def history_story(line: HistoryLine) -> str:
     """One line of the history: F1 where it was measured, else what came between."""
     if line.error:
-        return first_line(line.error if not line.failed_step else f"{line.failed_step}: {line.error}")
+        return first_line(
+            line.error if not line.failed_step else f"{line.failed_step}: {line.error}"
+        )
     if line.same_as is not None:
         return f"same as cycle {line.same_as}"
     if line.f1_challenger is None:
         return ""
     before = "" if line.f1_champion is None else f"{share(line.f1_champion)} -> "
-    return f"F1 {before}{share(line.f1_challenger)} on {line.examples or 0}"
-
-
-# --- values ----------------------------------------------------------------------------------
-
-
-def share(value: float | None) -> str:
-    """A figure between 0 and 1, four digits, `-` if there is none."""
-    return "-" if value is None else f"{value:.4f}"
-
-
-def change(before: float | None, after: float | None) -> str:
-    """The difference in points without the word, `-` if one is missing."""
-    return "-" if before is None or after is None else f"{(after - before) * 100:+.2f}"
-
-
-def duration(seconds: float) -> str:
-    """`0.8 s`, `54 s`, `4 min 05 s`, `2 h 03 min`."""
-    if seconds < 10:  # noqa: PLR2004 - tenths matter as long as there are no more digits
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+    return f"F1 {before}{share(line.f1_challenger)}"
 
 
 def elapsed(report: CycleReport) -> str:
@@ -269,51 +234,8 @@ def elapsed(report: CycleReport) -> str:
     return f"took {duration((report.ended_at - report.cycle.started_at).total_seconds())}"
 
 
-def moment(time: datetime) -> str:
-    """Date and time to the minute, in UTC (which the reader is told elsewhere)."""
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
-
-
-def size(number: int) -> str:
-    """`170 kB`, `24.1 MB`."""
-    return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{number / 1e3:.0f} kB"  # noqa: PLR2004
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 example`, `2 examples`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def listed(items: Sequence[str], most: int | None = None) -> str:
-    """The items with commas between, cut after `most`."""
-    shown = items if most is None else items[:most]
-    more = len(items) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
-
-
-def printable(text: str) -> str:
-    """The text on one line, safe for a terminal; what is not shown as itself is an escape."""
-    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def first_line(text: str) -> str:
-    """The first line with something on it, printable."""
-    return printable(next((line.strip() for line in text.splitlines() if line.strip()), ""))
-
-
-def shorten(text: str, longest: int) -> str:
-    """At most `longest` characters, the last one `…` if it was cut; accents stay on their letters."""
-    if len(text) <= longest:
-        return text
-    end = longest - 1
-    while end > 0 and unicodedata.combining(text[end]):
-        end -= 1
-    return text[:end] + "…"
-
-
-def quoted(text: str) -> str:
-    """A user's words between quotes, printable, long ones cut."""
-    return f'"{printable(shorten(text, _LONGEST_QUOTE))}"'
+def _measured(value: float | None) -> str:
+    return "not measured" if value is None else share(value)
 
 
 def _who_serves(report: CycleReport) -> str:

@@ -116,8 +116,8 @@ def iter_cycles(
         DatabaseError: the database could not be used.
     """
     query = _select(assistant, status, verdict, since, until)
-    with reading(engine) as connection:
-        rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
+    few = {"yield_per": _AT_ONCE}
+    with reading(engine) as connection, connection.execute(query, execution_options=few) as rows:
         yield from map(_to_history, rows.mappings())
 
 

@@ -16,9 +16,8 @@ from retrainer import __version__
 from retrainer.errors import DatabaseError, SchemaError
 from retrainer.store.engine import describe, reading, writing
 
-#: Every revision, oldest first; a test holds it against the folder of migrations.
-REVISIONS = ("0001",)
-HEAD = REVISIONS[-1]
+#: The newest migration, which a test holds against their folder. They are numbered in order.
+HEAD = "0001"
 #: Of our own name, since other programs that share a PostgreSQL database use Alembic too.
 VERSION_TABLE = "retrainer_schema"
 #: Any number that other programs are unlikely to lock: "retr" in ASCII.
@@ -81,7 +80,7 @@ def prepare(engine: sa.Engine) -> None:
 
 
 def upgrade(engine: sa.Engine) -> SchemaRevision:
-    """Bring the schema to what this version needs, in one transaction; returns what it was.
+    """Bring the schema to what this version needs, in one transaction; returns what it is.
 
     Of several processes that upgrade at once, one does and the others wait and find it done.
 
@@ -94,7 +93,7 @@ def upgrade(engine: sa.Engine) -> SchemaRevision:
         _require(engine, found, {Standing.EMPTY, Standing.OLDER, Standing.CURRENT})
         if found.standing is not Standing.CURRENT:
             _alembic("upgrade", connection, HEAD)
-    return found
+        return _revision(connection)
 
 
 def downgrade(engine: sa.Engine, revision: str) -> None:
@@ -120,7 +119,7 @@ def _revision(connection: sa.Connection) -> SchemaRevision:
     if found is None:  # after a downgrade to nothing
         ours_alone = tables == [VERSION_TABLE]
         return SchemaRevision(Standing.EMPTY if ours_alone else Standing.FOREIGN, None)
-    return SchemaRevision(Standing.OLDER if found in REVISIONS else Standing.NEWER, found)
+    return SchemaRevision(Standing.OLDER if found < HEAD else Standing.NEWER, found)
 
 
 def _require(engine: sa.Engine, found: SchemaRevision, wanted: set[Standing]) -> None:

@@ -1,8 +1,9 @@
 """A cycle's state as JSON: each step's row holds the fields that the step changed."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from datetime import datetime
 from functools import cache
 from typing import Any, get_type_hints
 
@@ -16,17 +17,12 @@ Delta = dict[str, Any]
 
 def difference(before: State, after: State) -> Delta | None:
     """The fields that differ, as JSON; None when there are none."""
-    changed = {
-        field.name: getattr(after, field.name)
+    changed: Delta = {
+        field.name: _to_json(getattr(after, field.name))
         for field in fields(State)
         if getattr(after, field.name) != getattr(before, field.name)
     }
-    if not changed:
-        return None
-    model = _fields_of_state().model_construct(**changed)
-    # The fallback is for mappings that are no dict.
-    dumped = model.model_dump(mode="json", exclude_unset=True, fallback=dict)
-    return {name: _without_nan(value) for name, value in dumped.items()}
+    return changed or None
 
 
 def merge(deltas: Iterable[Delta | None], cycle: int) -> State:
@@ -50,15 +46,18 @@ def merge(deltas: Iterable[Delta | None], cycle: int) -> State:
     return state
 
 
-def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """JSON has no NaN and no infinity, and PostgreSQL insists: "nan" and "inf" read back as such."""
+def _to_json(value: Any) -> Any:  # noqa: ANN401 - any value of the domain
     match value:
         case float() if not math.isfinite(value):
-            return str(value)
-        case dict():
-            return {key: _without_nan(item) for key, item in value.items()}
-        case list():
-            return [_without_nan(item) for item in value]
+            return str(value)  # JSON has no NaN, and PostgreSQL insists; "nan" reads back as NaN
+        case datetime():
+            return value.isoformat()
+        case Mapping():
+            return {key: _to_json(item) for key, item in value.items()}
+        case tuple():
+            return [_to_json(item) for item in value]
+        case _ if is_dataclass(value):
+            return {field.name: _to_json(getattr(value, field.name)) for field in fields(value)}
         case _:
             return value
 

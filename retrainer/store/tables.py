@@ -173,8 +173,8 @@ outbox = sa.Table(
     sa.Column("last_error", Prose),
     sa.UniqueConstraint("cycle", "notifier"),
     sa.Index(
-        "ix_outbox_due",
-        "next_attempt_at",
+        "ix_outbox_undelivered",
+        "number",
         sqlite_where=sa.text("delivered_at IS NULL"),
         postgresql_where=sa.text("delivered_at IS NULL"),
     ),

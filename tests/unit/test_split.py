@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from retrainer.domain.examples import Example, example_key
@@ -95,12 +95,23 @@ def test_every_intent_keeps_something_to_train_on(examples, fraction, minimum):
 
 @given(st.lists(st.text(min_size=1), min_size=1, unique_by=example_key), FRACTIONS)
 def test_a_single_intent_of_distinct_texts_follows_the_hash(texts, fraction):
-    """Without small intents the holdout is exactly what the hash says."""
+    """The holdout is exactly what the hash says, unless it would be everything."""
     parts = split([Example(t, "greet") for t in texts], fraction=fraction, minimum=1)
-    assume(not parts.whole)
-    assert [e.text for e in parts.held_out] == [
-        t for t in texts if in_holdout(example_key(t), fraction)
-    ]
+    chosen = [t for t in texts if in_holdout(example_key(t), fraction)]
+    assert [e.text for e in parts.held_out] == (chosen if len(chosen) < len(texts) else [])
+
+
+def test_the_first_digits_of_the_key_decide():
+    """The key read as a number from 0 to 1 lies below the fraction, for ever."""
+    assert in_holdout("7fffffffffff" + "f" * 20, 0.5)
+    assert not in_holdout("800000000000" + "0" * 20, 0.5)
+
+
+def test_an_intent_of_just_the_minimum_is_split():
+    """The minimum is the least number of examples that gives some to the holdout."""
+    examples = many("track_order", 20)
+    assert split(examples, fraction=0.5, minimum=20).held_out
+    assert not split(examples, fraction=0.5, minimum=21).held_out
 
 
 def test_the_share_held_out_is_the_fraction():

@@ -105,15 +105,18 @@ def test_a_locked_database_is_named(engine: sa.Engine, tmp_path: Path):
 def test_a_read_only_file_is_named(engine: sa.Engine, tmp_path: Path):
     """Without the right to write, the file and its folder are named."""
     engine.dispose()
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o555)
+    folders = (*tmp_path.parents[:2], tmp_path)  # pytest's own let nobody else in
     (tmp_path / "retrainer.db").chmod(0o444)
-    with without_root(), pytest.raises(DatabaseError) as caught:
-        add_promotion(engine)
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        with without_root(), pytest.raises(DatabaseError) as caught:
+            add_promotion(engine)
+    finally:
+        for folder in folders:
+            folder.chmod(0o700)
     assert "read-only" in caught.value.message or "cannot be opened" in caught.value.message
     assert str(tmp_path) in caught.value.tip
-    for folder in (*tmp_path.parents[:2], tmp_path):
-        folder.chmod(0o700)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path):

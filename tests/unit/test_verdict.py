@@ -5,12 +5,13 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from support.evaluations import (
     HIGHER_IS_BETTER,
     INTENTS,
     evaluations,
+    figures,
     policies,
     policy,
     report,
@@ -41,9 +42,11 @@ def with_metric(report, name, value):
 
 
 def with_f1(report, intent, value):
-    """The report with this intent's F1 replaced."""
-    changed = replace(report.intents[intent], f1=value)
-    return replace(report, intents={**report.intents, intent: changed})
+    """The report with this intent's F1 replaced, or the intent removed for None."""
+    intents = {i: known for i, known in report.intents.items() if i != intent}
+    return replace(
+        report, intents=intents if value is None else {**intents, intent: figures(value)}
+    )
 
 
 @given(evaluations())
@@ -97,51 +100,54 @@ def test_a_champion_that_was_not_measured_is_never_replaced_by_a_gain(
     assert decide(unmeasured, policy_with).outcome is not Outcome.PROMOTE
 
 
-@given(evaluations(champion=True), policies(), st.sampled_from(INTENTS), st.booleans())
-def test_an_intent_that_was_not_measured_never_promotes(evaluation, chosen, intent, missing):
+@given(
+    evaluations(champion=True),
+    policies(),
+    st.sampled_from(INTENTS),
+    shares,
+    st.sampled_from([None, math.nan, math.inf, -math.inf]),
+)
+def test_an_intent_that_was_not_measured_never_promotes(evaluation, chosen, intent, before, value):
     """An intent that the champion knew and the challenger has no F1 for withholds the promotion."""
-    assume(intent in evaluation.champion.intents)
-    challenger = evaluation.challenger
-    if intent in challenger.intents:
-        challenger = with_f1(challenger, intent, math.nan)
-    if missing:
-        kept = {i: f for i, f in challenger.intents.items() if i != intent}
-        challenger = replace(challenger, intents=kept)
+    evaluation = Evaluation(
+        with_f1(evaluation.challenger, intent, value),
+        with_f1(evaluation.champion, intent, before),
+    )
     rule = NamedRule("asked", IntentDrop(1.0, minimum_support=1))
     policy_with = replace(chosen, rules=(*chosen.rules, rule))
-    outcome = decide(replace(evaluation, challenger=challenger), policy_with).outcome
-    assert outcome is not Outcome.PROMOTE
+    assert decide(evaluation, policy_with).outcome is not Outcome.PROMOTE
 
 
-@given(evaluations(), policies(minimum=1), METRIC_NAMES, shares)
-def test_raising_a_metric_never_worsens_the_outcome(evaluation, chosen, name, higher):
+@given(evaluations(), policies(minimum=1), METRIC_NAMES, shares, shares)
+def test_raising_a_metric_never_worsens_the_outcome(evaluation, chosen, name, one, other):
     """A challenger that is better on any metric is never judged worse."""
-    before = evaluation.challenger.metrics.get(name, math.nan)
-    assume(math.isfinite(before))
-    raised = with_metric(evaluation.challenger, name, max(before, higher))
-    better = decide(replace(evaluation, challenger=raised), chosen).outcome
-    assert better.severity <= decide(evaluation, chosen).outcome.severity
+    low, high = (
+        replace(evaluation, challenger=with_metric(evaluation.challenger, name, value))
+        for value in sorted((one, other))
+    )
+    assert decide(high, chosen).outcome.severity <= decide(low, chosen).outcome.severity
 
 
-@given(evaluations(), policies(minimum=1), st.sampled_from(INTENTS), shares)
-def test_raising_an_intent_never_worsens_the_outcome(evaluation, chosen, intent, higher):
+@given(evaluations(), policies(minimum=1), st.sampled_from(INTENTS), shares, shares)
+def test_raising_an_intent_never_worsens_the_outcome(evaluation, chosen, intent, one, other):
     """A challenger that is better on any intent is never judged worse."""
-    assume(intent in evaluation.challenger.intents)
-    before = evaluation.challenger.intents[intent].f1
-    assume(math.isfinite(before))
-    raised = with_f1(evaluation.challenger, intent, max(before, higher))
-    better = decide(replace(evaluation, challenger=raised), chosen).outcome
-    assert better.severity <= decide(evaluation, chosen).outcome.severity
+    low, high = (
+        replace(evaluation, challenger=with_f1(evaluation.challenger, intent, value))
+        for value in sorted((one, other))
+    )
+    assert decide(high, chosen).outcome.severity <= decide(low, chosen).outcome.severity
 
 
-@given(evaluations(), policies(minimum=1), rules(), st.integers(0, 4))
-def test_adding_a_blocking_rule_never_softens_the_outcome(evaluation, chosen, rule, place):
+@given(evaluations(), policies(), rules(), st.integers(0, 4), METRIC_NAMES, shares)
+def test_adding_a_blocking_rule_never_softens_the_outcome(
+    evaluation, chosen, rule, place, name, minimum
+):
     """A further demand can only make it harder, once anything is demanded at all."""
-    before = decide(evaluation, chosen)
-    assume(any(c.blocking and c.outcome for c in before.checks[: len(chosen.rules)]))
-    added = (*chosen.rules[:place], NamedRule("added", rule), *chosen.rules[place:])
-    after = decide(evaluation, replace(chosen, rules=added))
-    assert after.outcome.severity >= before.outcome.severity
+    demanding = (*chosen.rules, NamedRule("demand", Floor(name, minimum)))
+    added = (*demanding[:place], NamedRule("added", rule), *demanding[place:])
+    before = decide(evaluation, replace(chosen, rules=demanding)).outcome
+    after = decide(evaluation, replace(chosen, rules=added)).outcome
+    assert after.severity >= before.severity
 
 
 @given(evaluations(), policies(), rules(), st.integers(0, 4))

@@ -34,7 +34,7 @@ class IntentDrop:
         before, after = evaluation.champion.intents, evaluation.challenger.intents
         judged = {i: f for i, f in before.items() if f.support >= self.minimum_support}
         drops = {i: f.f1 - after[i].f1 if i in after else math.nan for i, f in judged.items()}
-        if unmeasured := sorted(i for i, drop in drops.items() if math.isnan(drop)):
+        if unmeasured := sorted(i for i, drop in drops.items() if not math.isfinite(drop)):
             return Check(
                 "intent_drop",
                 Outcome.HOLD,

@@ -1,0 +1,79 @@
+"""A cycle for programs: `retrainer show --json`, `retrainer run-once --json`.
+
+The keys are an interface: they are added to, never renamed, within one `format`.
+
+| key | what it holds |
+|---|---|
+| `format` | 1 |
+| `result` | PROMOTED, HELD, REJECTED, would PROMOTE (dry run) ..., SKIPPED, FAILED, ABANDONED, RUNNING |
+| `headline` | what happened, in one line for people |
+| `cycle` | number, assistant, trigger, status, times, flags; `seconds` from start to end |
+| `error` | `step`, `message`, `tip` of a failed or abandoned cycle |
+| `same_as` | number of the cycle with the same inputs, for a skipped one |
+| `snapshot`, `data`, `findings` | the training data, and what the validation said of it |
+| `model` | the challenger, as it was trained |
+| `champion` | name of the model that served when the evaluation began |
+| `promoted` | `from` and `to`, if the champion was changed; `confirmed` if it then served |
+| `verdict` | outcome, policy, the reason, and every check with observed value, limit and sentence |
+| `evaluation` | both reports with metrics, intents and must-pass utterances; all flips; what was left out |
+
+What is not known is null, and so is a figure that is no finite number. Times are ISO 8601 in UTC.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from retrainer.ports import CycleReport
+from retrainer.reports import words
+
+
+def to_json(report: CycleReport) -> dict[str, Any]:
+    """The report as plain dictionaries, lists, strings, numbers and None; see the module."""
+    cycle, state = report.cycle, report.state
+    seconds = (report.ended_at - cycle.started_at).total_seconds() if report.ended_at else None
+    error = {"step": report.failed_step, "message": report.error, "tip": report.tip}
+    verdict = _plain(state.verdict)
+    if state.verdict is not None:
+        verdict["reason"] = _plain(state.verdict.reason)
+    document: dict[str, Any] = _plain(
+        {
+            "format": 1,
+            "result": words.outcome(report),
+            "headline": words.headline(report),
+            "cycle": _plain(cycle)
+            | {"challenger": cycle.challenger, "ended_at": report.ended_at, "seconds": seconds},
+            "error": error if report.error is not None else None,
+            "same_as": state.same_as,
+            "fingerprint": state.fingerprint,
+            "snapshot": state.snapshot,
+            "data": state.data,
+            "findings": state.findings,
+            "model": state.model,
+            "champion": state.champion,
+            "promoted": state.promoted and dict(zip(("from", "to"), state.promoted, strict=True)),
+            "confirmed": state.confirmed,
+            "verdict": verdict,
+            "evaluation": state.evaluation,
+        }
+    )
+    return document
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401, PLR0911 - JSON is any of these, a line each
+    """Values of the domain as JSON has them; a half of a surrogate pair becomes its escape."""
+    if isinstance(value, str):
+        return str(value).encode(errors="backslashreplace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, Mapping):
+        return {_plain(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return value

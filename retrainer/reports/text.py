@@ -1,0 +1,53 @@
+"""A whole cycle in plain text, for logs, mails and pipes."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from retrainer.ports import CycleReport
+from retrainer.reports import words
+from retrainer.reports.values import printable
+
+_Item = TypeVar("_Item")
+_MOST = 10  # utterances of a list, intents of a remark
+
+
+def to_text(report: CycleReport) -> str:
+    """Everything that a person needs to judge the cycle, in lines that end with a newline."""
+    lines = [*words.summary(report)]
+    lines += _further_error_lines(report)
+    if report.tip:
+        lines.append(f"tip: {printable(report.tip)}")
+    lines += _checks(report)
+    failed = words.failed_must_pass(report)
+    lines += _listed(f"must-pass utterances that failed: {len(failed)}", failed, words.must_pass)
+    for flips in words.flips(report):
+        if flips:
+            lines += _listed(words.flips_title(flips), flips, words.flip)
+    lines += [f"note: {remark}" for remark in words.remarks(report, _MOST)]
+    lines += [f"{label}: {value}" for label, value in words.facts(report)]
+    lines.append(words.see_more(report))
+    return "\n".join(lines) + "\n"
+
+
+def _further_error_lines(report: CycleReport) -> list[str]:
+    """What the headline left out of the error, such as the end of a log."""
+    lines = [line for line in (report.error or "").splitlines() if line.strip()]
+    return [f"  | {printable(line)}" for line in lines[1:]]
+
+
+def _checks(report: CycleReport) -> list[str]:
+    verdict = report.state.verdict
+    if verdict is None:
+        return []
+    lines = [f"checks of policy {printable(verdict.policy)}:"]
+    for check in verdict.checks:
+        lines.append(printable(f"  [{words.verdict_of(check)}] {check.rule}: {check.sentence}"))
+        lines += [f"      {detail}" for detail in words.details_of(check, report)]
+    return lines
+
+
+def _listed(title: str, items: Sequence[_Item], phrase: Callable[[_Item], str]) -> list[str]:
+    if not items:
+        return []
+    more = [f"  … and {len(items) - _MOST} more"] if len(items) > _MOST else []
+    return [title, *(printable(f"  {phrase(item)}") for item in items[:_MOST]), *more]

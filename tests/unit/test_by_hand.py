@@ -1,0 +1,71 @@
+"""What a person does to the champion."""
+
+import pytest
+from support.worlds import Laboratory, utterances
+
+from retrainer.domain.cycle import PromotionReason
+from retrainer.errors import ModelNotFound, PlatformError
+from retrainer.pipeline import by_hand
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """Two promoted models, the second of which serves."""
+    laboratory = Laboratory(tmp_path)
+    laboratory.first = laboratory.run().cycle.challenger
+    laboratory.write(utterances(60))
+    laboratory.second = laboratory.run().cycle.challenger
+    assert laboratory.platform.champion == laboratory.second
+    return laboratory
+
+
+def test_a_person_may_promote_any_stored_model(lab):
+    """The policy is not asked; who and why are on the ledger."""
+    made = by_hand.promote(lab.world(), lab.first, actor="ada", note="the new one is rude")
+    assert lab.platform.champion == lab.first
+    assert lab.store.promotions("shop")[0] == made
+    assert (made.previous, made.actor, made.note, made.reason) == (
+        lab.second,
+        "ada",
+        "the new one is rude",
+        PromotionReason.PERSON,
+    )
+
+
+def test_an_unknown_model_is_not_promoted(lab):
+    """The message says where the known ones are listed."""
+    with pytest.raises(ModelNotFound, match="shop has no model nope; 2 are stored") as caught:
+        by_hand.promote(lab.world(), "nope", actor="ada", note="")
+    assert "retrainer models" in caught.value.tip
+    assert lab.platform.champion == lab.second
+
+
+def test_the_champion_is_not_promoted_again(lab):
+    """Nothing happens and nothing is written when there is nothing to do."""
+    with pytest.raises(PlatformError, match="is the champion of shop already"):
+        by_hand.promote(lab.world(), lab.second, actor="ada", note="")
+    assert len(lab.store.promotions("shop")) == 2
+
+
+def test_rollback_goes_back_to_the_predecessor_and_no_further(lab):
+    """One step back leads to the model before; where there was none, nothing changes."""
+    made = by_hand.rollback(lab.world(), actor="ada", note="oops")
+    assert (made.model, made.reason) == (lab.first, PromotionReason.ROLLBACK)
+    assert lab.platform.champion == lab.first
+    with pytest.raises(ModelNotFound, match="has no predecessor"):
+        by_hand.rollback(lab.world(), actor="ada", note="oops")
+    assert lab.platform.champion == lab.first
+
+
+def test_after_a_rollback_the_same_data_does_not_bring_the_model_back(lab):
+    """Going back would be worth nothing if the next night undid it."""
+    by_hand.rollback(lab.world(), actor="ada", note="oops")
+    report = lab.run()
+    assert report.state.same_as == 2
+    assert lab.platform.champion == lab.first
+
+
+def test_a_rollback_with_no_champion_names_the_assistant(tmp_path):
+    """Before the first promotion there is nothing to go back to."""
+    with pytest.raises(ModelNotFound, match="shop has no predecessor"):
+        by_hand.rollback(Laboratory(tmp_path).world(), actor="ada", note="")
