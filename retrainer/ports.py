@@ -303,6 +303,15 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Journal:
+    """What is recorded of a cycle so far: the state, the done steps, the starts of each step."""
+
+    state: State
+    done: tuple[str, ...]
+    attempts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class PendingNotification:
     """A row of the outbox that is due; `attempts` so far."""
 
@@ -343,8 +352,8 @@ class RunStore(Protocol):
         """
         ...
 
-    def load(self, cycle: Cycle) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
-        """The state so far, the names of the done steps, the names of all started steps."""
+    def load(self, cycle: Cycle) -> Journal:
+        """What is recorded of the cycle so far."""
         ...
 
     def step_started(self, lease: Lease, step: str) -> None:

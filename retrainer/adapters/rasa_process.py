@@ -195,12 +195,13 @@ class RasaProcess:
         """Wait until the pipe can be used; TimeoutError when time is up, EOFError when it died."""
         poll = select.poll()
         poll.register(descriptor, what)
-        while not poll.poll(1000 * max(0.0, min(_LOOK, deadline - time.monotonic()))):
-            if time.monotonic() >= deadline:
-                raise TimeoutError
+        while (left := deadline - time.monotonic()) > 0:
+            if poll.poll(1000 * min(_LOOK, left)):
+                return
             # What the worker started may hold the pipe open after the worker itself has ended.
             if not self._alive() and not poll.poll(0):
                 raise EOFError
+        raise TimeoutError
 
     def _ending(self) -> str:
         """How it ended, as a phrase."""

@@ -141,7 +141,6 @@ class SlackNotifier:
             logger=_SILENT,
             retry_handlers=[],
         )
-        client.proxy = None  # as above
         answer = client.chat_postMessage(channel=channel or "", **_payload(message))
         if answer.get("ok") is not True:
             raise _refusal(answer.status_code, None, answer.headers)

@@ -11,8 +11,8 @@ from retrainer.pipeline.steps import CYCLE, POINT_OF_NO_RETURN, Step, remove_wor
 from retrainer.pipeline.world import World
 from retrainer.ports import CycleReport, Lease
 
-#: A cycle that was interrupted more often is undone instead of taken up again.
-MAXIMUM_RESUMES = 3
+#: A step that was interrupted as often is not tried again: the cycle is undone.
+MAXIMUM_ATTEMPTS = 3
 #: An interrupted cycle older than this is undone: its data is no longer fresh.
 MAXIMUM_AGE = timedelta(days=1)
 
@@ -52,8 +52,9 @@ class _Run:
         self._lease = lease
         self._steps = steps
         self._cycle = lease.cycle
-        self._state, done, started = world.store.load(lease.cycle)
-        self._done, self._started = set(done), set(started)
+        journal = world.store.load(lease.cycle)
+        self._state = journal.state
+        self._done, self._attempts = set(journal.done), dict(journal.attempts)
 
     def run(self) -> CycleReport:
         names = [step.name for step in self._steps]
@@ -80,7 +81,7 @@ class _Run:
 
     def _perform(self, step: Step) -> None:
         world, before = self._world, self._state
-        self._started.add(step.name)
+        self._attempts.setdefault(step.name, 1)
         world.store.step_started(self._lease, step.name)
         world.listener.step(step.name)
         with Heartbeat(world.store, self._lease):
@@ -91,11 +92,12 @@ class _Run:
         self._state = after
 
     def _too_late(self) -> str | None:
-        if POINT_OF_NO_RETURN in self._started:
+        if POINT_OF_NO_RETURN in self._attempts:
             return None
-        cycle, age = self._cycle, self._world.clock.now() - self._cycle.started_at
-        if cycle.resumed > MAXIMUM_RESUMES:
-            return f"interrupted {cycle.resumed} times, {MAXIMUM_RESUMES} are allowed"
+        for name, attempts in self._attempts.items():
+            if name not in self._done and attempts >= MAXIMUM_ATTEMPTS:
+                return f"step {name} was interrupted {attempts} times, it is not tried again"
+        age = self._world.clock.now() - self._cycle.started_at
         if age > MAXIMUM_AGE:
             return f"interrupted, and {_hours(age)} old; at most {_hours(MAXIMUM_AGE)} are allowed"
         return None
@@ -103,13 +105,13 @@ class _Run:
     def _undone(
         self, status: Status, error: str, tip: str | None = None, step: str | None = None
     ) -> CycleReport:
-        if POINT_OF_NO_RETURN not in self._started:
+        if POINT_OF_NO_RETURN not in self._attempts:
             self._undo()
         return self._finish(status, error, tip, step)
 
     def _undo(self) -> None:
         for step in reversed(self._steps):
-            if step.name in self._started:
+            if step.name in self._attempts:
                 step.undo(self._cycle, self._world)
 
     def _finish(

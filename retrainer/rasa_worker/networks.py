@@ -11,6 +11,13 @@ from contextlib import contextmanager
 _SIZE = 64
 
 
+def configure():
+    """Heed the user's settings for TensorFlow (threads, GPU memory), as the `rasa` command does."""
+    from rasa.utils.tensorflow.environment import setup_tf_environment
+
+    setup_tf_environment()
+
+
 @contextmanager
 def built_eagerly():
     """Within, a loaded network is built without compiling the training of it.

@@ -48,6 +48,7 @@ class Model:
         from rasa.engine.runner.dask import DaskGraphRunner
         from rasa.engine.storage.local_model_storage import LocalModelStorage
 
+        networks.configure()
         networks.install()
         folder = tempfile.mkdtemp(prefix="retrainer-model-")
         try:

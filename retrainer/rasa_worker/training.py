@@ -2,9 +2,10 @@
 
 import logging
 import re
+import sys
 from contextlib import contextmanager
 
-from . import operations
+from . import networks, operations
 from .faults import Fault
 
 _TRAINS = re.compile("Starting to train component '(.*)'")
@@ -18,6 +19,8 @@ def train(project, name, into, out):
 
     from rasa.model_training import train as rasa_train
 
+    networks.configure()
+    # Rasa's own modules are compiled by now; in the project leave no traces.
     sys.dont_write_bytecode = True
     with _progress(out):
         result = rasa_train(

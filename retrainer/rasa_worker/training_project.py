@@ -105,30 +105,47 @@ def _dump(data, file):
     """Write with Rasa's writer, in the order that the examples have."""
     from rasa.shared.constants import LATEST_TRAINING_DATA_FORMAT_VERSION
     from rasa.shared.nlu.training_data.formats.rasa_yaml import RasaYAMLWriter
-    from rasa.shared.nlu.training_data.formats.readerwriter import TrainingDataWriter
     from rasa.shared.utils.io import write_yaml
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-    items = []
     # The writer alone would give the metadata of an intent's first block to all its examples.
-    for (label, _), group in itertools.groupby(data.nlu_examples, key=_block):
-        items += RasaYAMLWriter.process_training_examples_by_key(
-            {label: [message.as_dict_nlu() for message in group]},
-            "intent",
-            "examples",
-            TrainingDataWriter.generate_message,
-        )
+    items = [_intent(label, list(group)) for (label, _), group in _blocks(data.nlu_examples)]
     items += RasaYAMLWriter.process_synonyms(data)
     items += RasaYAMLWriter.process_regexes(data)
     items += RasaYAMLWriter.process_lookup_tables(data)
-    content = OrderedDict([(_VERSION, LATEST_TRAINING_DATA_FORMAT_VERSION), (_NLU, items)])
+    version = DoubleQuotedScalarString(LATEST_TRAINING_DATA_FORMAT_VERSION)
+    content = OrderedDict([(_VERSION, version), (_NLU, items)])
     write_yaml(content, str(file), should_preserve_key_order=True)
 
 
-def _block(message):
+def _blocks(messages):
+    """Neighbours of the same label and the same metadata of their intent belong together."""
+
+    def block(message):
+        metadata = (message.get("metadata") or {}).get("intent")
+        return message.get_full_intent(), json.dumps(metadata, sort_keys=True, default=str)
+
+    return itertools.groupby(messages, key=block)
+
+
+def _intent(label, messages):
+    """One item of the file; with a list of texts, since YAML quotes these as they need it."""
+    item = OrderedDict(intent=label)
+    metadata = messages[0].get("metadata") or {}
+    if "intent" in metadata:
+        item["metadata"] = metadata["intent"]
+    item["examples"] = [_example(message) for message in messages]
+    return item
+
+
+def _example(message):
+    from rasa.shared.nlu.training_data.formats.readerwriter import TrainingDataWriter
+
+    example = OrderedDict(text=TrainingDataWriter.generate_message(message.as_dict_nlu()))
     metadata = message.get("metadata") or {}
-    return message.get_full_intent(), json.dumps(
-        metadata.get("intent"), sort_keys=True, default=str
-    )
+    if "example" in metadata:
+        example["metadata"] = metadata["example"]
+    return example
 
 
 def _verify(wanted, written):

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from retrainer.domain.cycle import Cycle, Promotion, State, Status, Trigger
 from retrainer.domain.verdict import metric
-from retrainer.ports import Clock, CycleReport, Lease, PendingNotification
+from retrainer.ports import Clock, CycleReport, Journal, Lease, PendingNotification
 from retrainer.store import leases, ledger, outbox, records
 from retrainer.store.engine import reading, writing
 from retrainer.store.states import difference
@@ -49,18 +49,21 @@ class SqlRunStore:
         with writing(self._engine) as connection:
             leases.renew(connection, lease, self._clock.now() + until)
 
-    def load(self, cycle: Cycle) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
-        """The state so far, the names of the done steps, the names of all started steps."""
+    def load(self, cycle: Cycle) -> Journal:
+        """What is recorded of the cycle so far."""
         query = (
-            sa.select(steps.c.name, steps.c.status)
+            sa.select(steps.c.name, steps.c.status, steps.c.attempts)
             .where(steps.c.cycle == cycle.number)
             .order_by(steps.c.number)
         )
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()
             state = records.state_after_steps(connection, cycle.number)
-        done = tuple(name for name, status in rows if status == _DONE)
-        return state, done, tuple(name for name, _ in rows)
+        return Journal(
+            state,
+            done=tuple(row.name for row in rows if row.status == _DONE),
+            attempts={row.name: row.attempts for row in rows},
+        )
 
     def step_started(self, lease: Lease, step: str) -> None:
         """Record that a step begins; again: a further attempt at the same step."""

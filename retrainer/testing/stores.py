@@ -8,7 +8,7 @@ from typing import Any
 
 from retrainer.domain.cycle import Cycle, Promotion, State, Status, Trigger
 from retrainer.errors import CycleRunning, LeaseLost
-from retrainer.ports import Clock, CycleReport, Lease, PendingNotification
+from retrainer.ports import Clock, CycleReport, Journal, Lease, PendingNotification
 from retrainer.store.leases import busy_message, busy_tip
 from retrainer.store.outbox import delay_after
 from retrainer.store.owner import is_dead
@@ -17,6 +17,7 @@ from retrainer.store.owner import is_dead
 @dataclass
 class _Step:
     done: bool = False
+    attempts: int = 1
     changes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -88,17 +89,20 @@ class FakeRunStore:
         with self._lock:
             self._running(lease).lease_until = self._clock.now() + until
 
-    def load(self, cycle: Cycle) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
-        """The state so far, the names of the done steps, the names of all started steps."""
+    def load(self, cycle: Cycle) -> Journal:
+        """What is recorded of the cycle so far."""
         with self._lock:
             record = self._records[cycle.number - 1]
             done = tuple(name for name, step in record.steps.items() if step.done)
-            return record.state, done, tuple(record.steps)
+            attempts = {name: step.attempts for name, step in record.steps.items()}
+            return Journal(record.state, done, attempts)
 
     def step_started(self, lease: Lease, step: str) -> None:
         """Record that a step begins; again: a further attempt at the same step."""
         with self._lock:
-            self._running(lease).steps[step] = _Step()
+            steps = self._running(lease).steps
+            before = steps[step].attempts if step in steps else 0
+            steps[step] = _Step(attempts=before + 1)
 
     def step_done(
         self,
@@ -117,7 +121,8 @@ class FakeRunStore:
                 if getattr(after, f.name) != getattr(before, f.name)
             }
             self._step(record, step)
-            record.steps[step] = _Step(done=True, changes=changes)
+            attempts = record.steps[step].attempts
+            record.steps[step] = _Step(done=True, attempts=attempts, changes=changes)
             if promotion is not None:
                 self.record_promotion(promotion)
 

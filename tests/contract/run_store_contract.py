@@ -21,7 +21,7 @@ from retrainer.domain.cycle import (
 from retrainer.domain.evaluation import Evaluation
 from retrainer.domain.verdict import Check, Outcome, Verdict
 from retrainer.errors import CycleRunning, LeaseLost
-from retrainer.ports import Lease, RunStore
+from retrainer.ports import Journal, Lease, RunStore
 from retrainer.store.owner import current_owner
 from retrainer.testing.clock import FakeClock
 
@@ -86,7 +86,7 @@ class RunStoreContract:
         assert (cycle.assistant, cycle.trigger) == ("helpdesk", Trigger.SCHEDULE)
         assert (cycle.dry_run, cycle.force, cycle.resumed) == (True, True, 0)
         assert (cycle.status, cycle.started_at) == (Status.RUNNING, clock.now())
-        assert store.load(cycle) == (State(), (), ())
+        assert store.load(cycle) == Journal(State(), (), {})
 
     def test_numbers_grow(self, store: RunStore):
         """Later cycles have greater numbers, whatever their assistant."""
@@ -129,7 +129,7 @@ class RunStoreContract:
         taken = begin(store, owner=current_owner(), force=True)
         assert taken.cycle == replace(lease.cycle, resumed=1)
         assert taken.cycle.challenger == lease.cycle.challenger
-        assert store.load(taken.cycle) == (PULLED, ("pull",), ("pull",))
+        assert store.load(taken.cycle) == Journal(PULLED, ("pull",), {"pull": 1})
 
     @pytest.mark.parametrize("collected", [True, False])
     def test_dead_owner_is_taken_up_at_once(self, store: RunStore, *, collected: bool):
@@ -185,7 +185,7 @@ class RunStoreContract:
         taken = begin(store, owner=owner)
         with pytest.raises(LeaseLost):
             write(store, lease)
-        assert store.load(taken.cycle) == (State(), (), ("pull",))
+        assert store.load(taken.cycle) == Journal(State(), (), {"pull": 1})
         assert store.promotions("helpdesk") == ()
         assert store.due_notifications() == ()
         run_step(store, taken, "pull", State(), PULLED)  # the new owner can
@@ -223,14 +223,14 @@ class RunStoreContract:
         run_step(store, lease, "promote", DECIDED, promoting)
         run_step(store, lease, "confirm", promoting, replace(promoting, promoted=None))
         names = ("pull", "train", "decide", "promote", "confirm")
-        assert store.load(lease.cycle) == (DECIDED, names, names)
+        assert store.load(lease.cycle) == Journal(DECIDED, names, dict.fromkeys(names, 1))
 
     def test_nan_survives(self, store: RunStore):
         """A metric that is no number is still none after a restart."""
         evaluation = Evaluation(make_report(metrics={"f1_weighted": float("nan")}))
         lease = begin(store)
         run_step(store, lease, "evaluate", State(), State(evaluation=evaluation))
-        found = store.load(lease.cycle)[0].evaluation
+        found = store.load(lease.cycle).state.evaluation
         value = found.challenger.metrics["f1_weighted"]
         assert isinstance(value, float)
         assert value != value  # noqa: PLR0124 - the definition of NaN
@@ -244,7 +244,7 @@ class RunStoreContract:
         run_step(store, lease, "train", PULLED, TRAINED)
         run_step(store, lease, "pull", State(), PULLED)
         store.step_done(lease, "pull", State(), PULLED)
-        assert store.load(lease.cycle) == (TRAINED, ("pull", "train"), ("pull", "train"))
+        assert store.load(lease.cycle) == Journal(TRAINED, ("pull", "train"), {"pull": 2, "train": 1})
 
     def test_a_failed_step_is_started_and_not_done(self, store: RunStore):
         """A failed or interrupted step is to be done again; that it began is known."""
@@ -252,12 +252,12 @@ class RunStoreContract:
         run_step(store, lease, "pull", State(), PULLED)
         store.step_started(lease, "train")
         store.step_started(lease, "train")
-        assert store.load(lease.cycle) == (PULLED, ("pull",), ("pull", "train"))
+        assert store.load(lease.cycle) == Journal(PULLED, ("pull",), {"pull": 1, "train": 2})
         store.step_failed(lease, "train", NASTY)
         store.step_failed(lease, "train", NASTY)
-        assert store.load(lease.cycle) == (PULLED, ("pull",), ("pull", "train"))
+        assert store.load(lease.cycle) == Journal(PULLED, ("pull",), {"pull": 1, "train": 2})
         run_step(store, lease, "train", PULLED, TRAINED)
-        assert store.load(lease.cycle) == (TRAINED, ("pull", "train"), ("pull", "train"))
+        assert store.load(lease.cycle) == Journal(TRAINED, ("pull", "train"), {"pull": 1, "train": 3})
 
     def test_a_step_ends_after_it_started(self, store: RunStore):
         """The row comes before the effect: a step that was never started cannot be done."""
@@ -266,7 +266,7 @@ class RunStoreContract:
             store.step_done(lease, "pull", State(), PULLED, promotion("new"))
         with pytest.raises(ValueError, match="pull"):
             store.step_failed(lease, "pull", "why")
-        assert store.load(lease.cycle) == (State(), (), ())
+        assert store.load(lease.cycle) == Journal(State(), (), {})
         assert store.promotions("helpdesk") == ()
 
     # --- finish ------------------------------------------------------------------------------

@@ -195,7 +195,7 @@ def test_training_project_lacks_what_is_held_out(
     for kept in ("synonym: burger", "hamburger", "regex: time", "lookup: dish", "rule: faq"):
         assert kept in written
     for text in out:
-        assert f"- {text}\n" not in written
+        assert f"text: {text}\n" not in written
 
 
 def test_training_project_keeps_what_else_a_file_holds(rasa: RasaClient, tmp_path: Path) -> None:
@@ -215,7 +215,46 @@ def test_training_project_keeps_what_else_a_file_holds(rasa: RasaClient, tmp_pat
     assert "tell me a story" in texts, "an end-to-end story is trained on too"
     merged = (copy.root / "nlu_training.yml").read_text()
     assert merged.count("mood: sad") == 1
-    assert "- hello\n" not in merged
+    assert "text: hello\n" not in merged
+    assert "text: adieu\n" in merged
+
+
+ODD = r"""
+  - intent: greet
+    examples: |
+      - say "hi" to 'me': now
+      - a \ b \n c \" d
+      - brackets [ alone ( and ) ] here, 50% {off} {"a": 1}
+      - - dash # hash
+      - 	tab	inside
+      - emoji ☀ é 漢字
+      - /greet
+      - [a b]{"entity": "dish", "value": "c \"d\" e"}
+      - ${HOME} and $PATH
+      - 12
+      - null
+  - intent: greet
+    metadata: {mood: glad}
+    examples:
+      - text: |
+          two
+          lines
+        metadata: {line: 2}
+      - text: "one \t line"
+"""
+
+
+def test_training_project_keeps_odd_texts(rasa: RasaClient, tmp_path: Path) -> None:
+    """Whatever YAML or Rasa give a meaning to comes back as it was."""
+    project = write_project(tmp_path / "project", nlu=NLU + ODD)
+    before = rasa.read_project(project).examples
+    assert len(before) == 24 + 13
+    assert all(example.line for example in before)
+    copy, _ = rasa.write_training_project(project, frozenset({"hello"}), tmp_path / "copy")
+    after = rasa.read_project(copy).examples
+    assert [(e.text, e.label, e.entities) for e in after] == [
+        (e.text, e.label, e.entities) for e in before if e.text != "hello"
+    ]
 
 
 def test_training_project_is_replaced_as_a_whole(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.waiting import assert_gone, wait_until
 
+from retrainer.adapters import processes
 from retrainer.adapters.rasa_client import RasaClient, TimeLimits
 from retrainer.errors import (
     ModelArchiveError,
@@ -21,7 +22,7 @@ from retrainer.errors import (
     RetrainerError,
     StorageError,
 )
-from retrainer.ports import Versions
+from retrainer.ports import Project, Versions
 
 #: Speaks the worker's protocol; `answer(request)` is filled in by each test.
 STAND_IN = """#!{python}
@@ -38,11 +39,11 @@ for line in requests:
     {answer}
 """
 
-type_of_make = Callable[..., RasaClient]
+MakeClient = Callable[..., RasaClient]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> type_of_make:
+def make(tmp_path: Path) -> MakeClient:
     """Makes a client whose interpreter is the stand-in."""
 
     def client(
@@ -58,14 +59,14 @@ def make(tmp_path: Path) -> type_of_make:
     return client
 
 
-def test_nothing_is_started_before_it_is_needed(make: type_of_make, tmp_path: Path) -> None:
+def test_nothing_is_started_before_it_is_needed(make: MakeClient, tmp_path: Path) -> None:
     """A client that is only made costs nothing."""
     with make():
         pass
     assert not (tmp_path / "log").exists()
 
 
-def test_one_process_serves_all_requests(make: type_of_make, tmp_path: Path) -> None:
+def test_one_process_serves_all_requests(make: MakeClient, tmp_path: Path) -> None:
     """The worker is started once, and gone at the end."""
     start = f"open({str(tmp_path / 'pids')!r}, 'a').write(str(os.getpid()) + chr(10))"
     with make(start=start) as rasa:
@@ -75,7 +76,7 @@ def test_one_process_serves_all_requests(make: type_of_make, tmp_path: Path) -> 
     assert_gone(map(int, pids))
 
 
-def test_garbage_on_standard_output_is_harmless(make: type_of_make, tmp_path: Path) -> None:
+def test_garbage_on_standard_output_is_harmless(make: MakeClient, tmp_path: Path) -> None:
     """What libraries print goes to the log, not into the conversation."""
     answer = "os.write(1, b'{\"event\": \\xff'); os.write(2, b'more'); say(**VERSIONS)"
     with make(answer) as rasa:
@@ -92,7 +93,7 @@ def test_garbage_on_standard_output_is_harmless(make: type_of_make, tmp_path: Pa
         ('events.write(\'{"event": "res\'); sys.exit(0)', "ended with exit code 0"),
     ],
 )
-def test_death_in_the_middle(make: type_of_make, answer: str, ending: str) -> None:
+def test_death_in_the_middle(make: MakeClient, answer: str, ending: str) -> None:
     """How the worker ended is said, with the last lines of its log; the next request has another."""
     answer = f"print('line 1'); print('last words', flush=True); {answer}"
     with make(answer) as rasa:
@@ -103,7 +104,7 @@ def test_death_in_the_middle(make: type_of_make, answer: str, ending: str) -> No
             assert caught.value.retryable
 
 
-def test_death_while_what_it_started_lives_on(make: type_of_make) -> None:
+def test_death_while_what_it_started_lives_on(make: MakeClient) -> None:
     """A child that holds the pipes open does not hide the death."""
     with make("os.fork() or time.sleep(600); os._exit(9)") as rasa:
         started = time.monotonic()
@@ -112,8 +113,15 @@ def test_death_while_what_it_started_lives_on(make: type_of_make) -> None:
         assert time.monotonic() - started < 10
 
 
-@pytest.mark.parametrize("answer", ["time.sleep(600)", "say(event='part', items=[1] * 100)"])
-def test_time_limit(make: type_of_make, answer: str) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "time.sleep(600)",
+        "say(event='part', items=[1] * 100)",
+        "any(say(event='part', items=[]) for _ in iter(int, 1))",
+    ],
+)
+def test_time_limit(make: MakeClient, answer: str) -> None:
     """A worker that does not come to an end is ended."""
     with make(answer, limits=TimeLimits(read=0.5)) as rasa:
         started = time.monotonic()
@@ -122,7 +130,7 @@ def test_time_limit(make: type_of_make, answer: str) -> None:
         assert time.monotonic() - started < 5
 
 
-def test_time_limit_holds_for_a_request_that_is_not_read(make: type_of_make) -> None:
+def test_time_limit_holds_for_a_request_that_is_not_read(make: MakeClient) -> None:
     """A long request to a worker that stopped reading does not block for ever."""
     start = "say(event='ready'); time.sleep(600)"
     with (
@@ -132,7 +140,7 @@ def test_time_limit_holds_for_a_request_that_is_not_read(make: type_of_make) -> 
         rasa.read_examples([Path("x" * 1000) for _ in range(1000)])
 
 
-def test_long_requests_and_answers_arrive_whole(make: type_of_make) -> None:
+def test_long_requests_and_answers_arrive_whole(make: MakeClient) -> None:
     """Far more than a pipe holds, in both directions."""
     answer = (
         "say(event='result', value=[dict(text=file, intent='a', entities=[], response=None, "
@@ -154,7 +162,7 @@ def test_long_requests_and_answers_arrive_whole(make: type_of_make) -> None:
     ],
 )
 def test_errors_of_the_worker(
-    make: type_of_make, kind: str, error: type[RetrainerError], tmp_path: Path
+    make: MakeClient, kind: str, error: type[RetrainerError], tmp_path: Path
 ) -> None:
     """Each kind is an error class of ours; the worker lives on."""
     start = f"open({str(tmp_path / 'starts')!r}, 'a').write('x')"
@@ -167,7 +175,7 @@ def test_errors_of_the_worker(
     assert (tmp_path / "starts").read_text() == "x"
 
 
-def test_a_listener_that_fails_costs_the_worker(make: type_of_make, tmp_path: Path) -> None:
+def test_a_listener_that_fails_costs_the_worker(make: MakeClient, tmp_path: Path) -> None:
     """A request that was cut off must not answer to the next one."""
     answer = (
         "say(event='progress', what='w', done=None, total=None, unit='') "
@@ -185,14 +193,12 @@ def test_a_listener_that_fails_costs_the_worker(make: type_of_make, tmp_path: Pa
     assert list((tmp_path / "models").iterdir()) == []
 
 
-def rasa_project(root: Path):
+def rasa_project(root: Path) -> Project:
     """Paths alone; the stand-in reads nothing."""
-    from retrainer.ports import Project  # noqa: PLC0415
-
     return Project(root, root / "config.yml", (root / "domain.yml",), (root / "data",))
 
 
-def test_an_archive_that_is_none_is_not_kept(make: type_of_make, tmp_path: Path) -> None:
+def test_an_archive_that_is_none_is_not_kept(make: MakeClient, tmp_path: Path) -> None:
     """Whatever Rasa says it trained is looked at before it gets its name."""
     answer = (
         "path = request['arguments']['into'] + '/name.tar.gz'; "
@@ -203,7 +209,7 @@ def test_an_archive_that_is_none_is_not_kept(make: type_of_make, tmp_path: Path)
     assert list((tmp_path / "models").iterdir()) == []
 
 
-def test_any_thread_may_ask(make: type_of_make) -> None:
+def test_any_thread_may_ask(make: MakeClient) -> None:
     """The worker outlives the thread that started it, and serves others one after the other."""
     answers: list[Versions] = []
     with make("time.sleep(0.01); say(**VERSIONS)") as rasa:
@@ -227,13 +233,13 @@ def test_any_thread_may_ask(make: type_of_make) -> None:
         ("say(event='error', kind='environment', message='Rasa 2.8', tip='t')", "Rasa 2.8"),
     ],
 )
-def test_an_environment_that_does_not_work(make: type_of_make, start: str, complaint: str) -> None:
+def test_an_environment_that_does_not_work(make: MakeClient, start: str, complaint: str) -> None:
     """A worker that does not get ready is a matter of the environment."""
     with make(start=start) as rasa, pytest.raises(RasaEnvironmentError, match=complaint):
         rasa.versions()
 
 
-def test_a_worker_that_never_gets_ready(make: type_of_make) -> None:
+def test_a_worker_that_never_gets_ready(make: MakeClient) -> None:
     """The start has a limit too."""
     with (
         make(start="time.sleep(600)", limits=TimeLimits(start=0.3)) as rasa,
@@ -310,7 +316,7 @@ def test_no_module_of_ours_is_in_the_way(tmp_path: Path) -> None:
     assert not {"retrainer", "service", "faults", "project"} & set(modules)
 
 
-def test_secrets_stay_here(make: type_of_make, tmp_path: Path) -> None:
+def test_secrets_stay_here(make: MakeClient, tmp_path: Path) -> None:
     """The worker's environment has what Rasa needs, none of our settings."""
     os.environ["RETRAINER_TEST_SECRET"] = "s"
     try:
@@ -343,8 +349,6 @@ def test_a_killed_parent_takes_the_guarded_worker_along(tmp_path: Path) -> None:
         "start([sys.executable, '-c', code, str(module), str(read), sys.argv[1]], keep_open=[read])\n"
         "time.sleep(600)\n"
     )
-    from retrainer.adapters import processes  # noqa: PLC0415
-
     pid_file = tmp_path / "pid"
     parent = processes.start([sys.executable, "-c", script, str(pid_file)])
     try:

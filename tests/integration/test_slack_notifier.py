@@ -108,7 +108,7 @@ def test_a_message_is_sent_once(server, way, mode):
 
 
 def test_a_proxy_is_not_used_for_what_is_exempt():
-    """NO_PROXY counts, which slack-sdk ignores by itself."""
+    """A Slack of one's own network is reached past the proxy, as NO_PROXY says."""
     code = """
         import os
         from support.slack_server import slack, WEBHOOK_PATH

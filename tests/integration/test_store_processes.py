@@ -15,6 +15,7 @@ from support.databases import DIALECTS, engine_of, url_of
 from retrainer.adapters.clock import SystemClock
 from retrainer.domain.cycle import State, Status, Trigger
 from retrainer.errors import CycleRunning, DatabaseError
+from retrainer.ports import Journal
 from retrainer.store import history
 from retrainer.store.engine import make_engine, reading
 from retrainer.store.owner import current_owner
@@ -103,7 +104,9 @@ def test_a_killed_process_loses_nothing_recorded(start, engine: sa.Engine):
     killed.wait(TIMEOUT)
     lease = store.begin("helpdesk", Trigger.MANUAL, owner=current_owner(), lease=HOUR)
     assert lease.cycle.resumed == 1
-    assert store.load(lease.cycle) == (State(fingerprint="f1"), ("pull",), ("pull", "train"))
+    assert store.load(lease.cycle) == Journal(
+        State(fingerprint="f1"), ("pull",), {"pull": 1, "train": 1}
+    )
     store.finish(lease, Status.COMPLETED, PULLED, notifiers=())
 
 

@@ -113,7 +113,8 @@ class Laboratory:
         dry_run: bool = False,
         force: bool = False,
         steps: Sequence[Step] = CYCLE,
+        wait: timedelta = timedelta(minutes=1),
     ) -> CycleReport:
-        """Run a cycle, a minute after whatever came before."""
-        self.clock.advance(timedelta(minutes=1))
+        """Run a cycle, some time after whatever came before."""
+        self.clock.advance(wait)
         return run_cycle(self.world(), owner=owner, dry_run=dry_run, force=force, steps=steps)

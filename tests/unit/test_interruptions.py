@@ -126,7 +126,7 @@ def test_a_second_process_does_not_start_a_second_cycle(served):
 
     def meanwhile(cycle, state, world):
         with pytest.raises(CycleRunning, match="cycle 2 of shop is running"):
-            served.run(owner="host/boot/ns/2/2")
+            served.run(owner="host/boot/ns/2/2", wait=timedelta(0))
         return CYCLE[0].act(cycle, state, world)
 
     report = served.run(steps=[replace(CYCLE[0], act=meanwhile), *CYCLE[1:]])

@@ -1,5 +1,6 @@
 """Slack's limits hold whatever a report holds."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -64,6 +65,7 @@ def test_slack_takes_every_message(text, number, checked, outcome, ended):
     message = render(report_with(text, number, checked, outcome, ended))
     assert problem_with({"text": message.summary, "blocks": list(message.blocks)}) is None
     assert len(message.summary) <= 500
+    assert not re.search(r"&(?!(amp|lt|gt);)", str(message.blocks))  # no escape is cut in two
     str(message.blocks).encode()  # and no half of a surrogate pair is in it
 
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from support import cycle_reports
 
-from retrainer.reports import terminal
+from retrainer.reports import terminal, words
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -27,6 +27,15 @@ def test_nothing_is_wider_than_the_terminal(ending, width):
     report = cycle_reports.ENDINGS[ending]()
     for content in (terminal.summary(report), terminal.full(report, cycle_reports.steps())):
         assert max(map(len, shown(content, width).splitlines())) <= width
+
+
+@pytest.mark.parametrize("ending", cycle_reports.ENDINGS)
+def test_the_terminal_says_what_everybody_is_told(ending):
+    """Headline, reason and F1 are those of Slack and logs; so is how to see more, and the tip."""
+    report = cycle_reports.ENDINGS[ending]()
+    text = " ".join(shown(terminal.summary(report), 120).split())
+    wanted = [*words.summary(report), words.see_more(report), report.tip or ""]
+    assert [line for line in wanted if line not in text] == []
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -24,6 +24,7 @@ def compared(before, after):
     [
         ({"a": 0.9, "b": 0.9}, {"a": 0.95, "b": 0.81}, Outcome.PROMOTE),
         ({"a": 0.9, "b": 0.9}, {"a": 1.0, "b": 0.8}, Outcome.PROMOTE),  # the limit is allowed
+        ({"a": 0.4}, {"a": 0.3}, Outcome.PROMOTE),  # 0.4 - 0.3 is a little more than 0.1 in floats
         ({"a": 0.9, "b": 0.9}, {"a": 1.0, "b": 0.79}, Outcome.REJECT),
         ({"a": 0.9, "b": 0.9}, {"a": 0.9}, Outcome.HOLD),
         ({"a": 0.9, "b": 0.9}, {"a": 0.9, "b": math.nan}, Outcome.HOLD),
