@@ -61,7 +61,6 @@ def predict(out, archive, texts):
     """Send predictions in parts; returns their number."""
     from . import prediction
 
-    sys.dont_write_bytecode = True
     return prediction.predict(Path(archive), texts, out)
 
 

@@ -1,6 +1,7 @@
 """A model's answers, many at a time, equal to what `rasa test nlu` counts."""
 
 import shutil
+import sys
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
@@ -50,6 +51,7 @@ class Model:
 
         networks.configure()
         networks.install()
+        sys.dont_write_bytecode = True  # as in training
         folder = tempfile.mkdtemp(prefix="retrainer-model-")
         try:
             storage, metadata = LocalModelStorage.from_model_archive(Path(folder), archive)

@@ -14,9 +14,6 @@ _RESTORED = re.compile("Restored component '(.*)' from cache")
 
 def train(project, name, into, out):
     """Train a model of this name into an existing empty folder; returns the archive's path."""
-    # Whether Rasa's own modules are compiled is decided by now; in a project leave no traces.
-    import sys
-
     from rasa.model_training import train as rasa_train
 
     networks.configure()
