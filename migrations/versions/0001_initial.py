@@ -58,6 +58,7 @@ def _create_cycles() -> None:
         sa.Column("champion", sa.Text),
         sa.Column("challenger", sa.Text),
         sa.Column("verdict", sa.String(16)),
+        sa.Column("stopped_by", sa.Text),
         sa.Column("f1_champion", sa.Double),
         sa.Column("f1_challenger", sa.Double),
         sa.Column("examples", sa.Integer),

@@ -12,9 +12,32 @@ from retrainer.errors import RetrainerError
 
 #: What a child process needs of our environment; secrets and NOTIFY_SOCKET stay here.
 _PASSED_ON = frozenset(
-    ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SHELL", "TERM", "XDG_CACHE_HOME", "XDG_DATA_HOME", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"]
+    [
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "TMPDIR",
+        "SHELL",
+        "TERM",
+        "XDG_CACHE_HOME",
+        "XDG_DATA_HOME",
+        "LD_LIBRARY_PATH",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+    ]
 )
-_PASSED_ON_PREFIXES = ("LC_", "UV_", "PIP_", "CUDA_", "TF_", "OMP_")
+_PASSED_ON_PREFIXES = ("LC_", "UV_", "PIP_", "CUDA_", "TF_", "OMP_", "OPENBLAS_", "MKL_")
 
 
 class ProcessFailed(RetrainerError):

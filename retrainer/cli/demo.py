@@ -1,6 +1,9 @@
 """`retrainer demo`: four nights of a small assistant, with real training each time."""
 
+import json
+import os
 import shutil
+import sys
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated
@@ -28,10 +31,10 @@ must_pass = { rule = "must_pass" }
 intents = { rule = "intent_drop", maximum = 0.10, minimum_support = 10 }
 """
 _NIGHTS = (
-    "Night 1: no champion yet. The floor and the must-pass utterances decide alone.",
-    "Night 2: better data arrives. The challenger has to win on utterances neither model saw.",
-    "Night 3: a bad night. Some utterances were annotated with the wrong intent.",
-    "Night 4: nothing changed. Nothing is trained, and no Rasa process is started.",
+    "Night 1: No champion yet. The floor and the must-pass utterances decide alone.",
+    "Night 2: Better data arrives. The challenger has to win on utterances neither model saw.",
+    "Night 3: A bad night. Some utterances were annotated with the wrong intent.",
+    "Night 4: Nothing changed. Nothing is trained, and no Rasa process is started.",
 )
 
 
@@ -62,7 +65,10 @@ def _prepare(folder: Path) -> None:
         database.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _MARK).touch()
-    (folder / "retrainer.toml").write_text(_CONFIG, encoding="utf-8")
+    config = _CONFIG
+    if environment := os.environ.get("RETRAINER_RASA__ENVIRONMENT"):  # for the commands to try next
+        config += f"\n[rasa]\nenvironment = {json.dumps(str(Path(environment).absolute()))}\n"
+    (folder / "retrainer.toml").write_text(config, encoding="utf-8")
     with as_file(files("retrainer.demo") / "assistant") as assistant:
         shutil.copytree(assistant, folder / "assistant")
 
@@ -89,6 +95,9 @@ def _epilogue(application: Application, folder: Path) -> None:
     results.rule("[bold]The four nights[/]", align="left")
     show_result(history_table(list_cycles(application.engine)))
     config = folder / "retrainer.toml"
+    program = Path(sys.argv[0])
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
     results.print("\nTry next:", style="bold")
     for command, why in (
         ("show 3", "why the bad night was rejected"),
@@ -98,5 +107,5 @@ def _epilogue(application: Application, folder: Path) -> None:
         ("history --json", "for scripts"),
     ):
         results.print(
-            f"  retrainer -c {config} {command:<32} # {why}", markup=False, soft_wrap=True
+            f"  {program} -c {config} {command:<32} # {why}", markup=False, soft_wrap=True
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # SQLAlchemy is imported when a command needs it
 _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
-def history(
+def history(  # noqa: PLR0913, PLR0917 - each option is a filter or a format
     context: typer.Context,
     assistant: Annotated[
         str | None, typer.Option("--assistant", "-a", help="Only this assistant.")
@@ -90,6 +90,7 @@ _COLUMNS = (
     "trigger",
     "status",
     "verdict",
+    "stopped_by",
     "promoted",
     "dry_run",
     "started_at",

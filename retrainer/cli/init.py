@@ -11,7 +11,7 @@ from retrainer.cli.output import say
 from retrainer.errors import ConfigurationError, StorageError
 from retrainer.settings.loading import CONFIG_FILE
 
-_MUST_PASS = "tests/must_pass.yml"
+_MUST_PASS = "tests/must_pass.yml"  # noqa: S105 - utterances, not a password
 
 _CONFIG = """\
 # retrainer: keeps this assistant's model fresh. config.example.toml lists every option.

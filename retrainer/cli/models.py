@@ -83,8 +83,16 @@ def _tell(promotion: Promotion) -> None:
 
 
 def _table(assistant: str, stored: tuple[Model, ...], active: str | None) -> Table:
-    table = Table(title=f"{assistant}: {len(stored)} models", title_justify="left")
-    for column in ("model", "", "trained", "size", "Rasa"):
+    table = Table(
+        box=None,
+        pad_edge=False,
+        header_style="dim",
+        padding=(0, 2, 0, 0),
+        title=f"{assistant}: {len(stored)} {'model' if len(stored) == 1 else 'models'}",
+        title_justify="left",
+        title_style="bold",
+    )
+    for column in ("model", "", "trained (UTC)", "size", "Rasa"):
         table.add_column(column, justify="right" if column == "size" else "left")
     for model in stored:
         champion = model.name == active

@@ -76,10 +76,16 @@ class Verdict:
     @property
     def reason(self) -> str:
         """The sentence that decided: that of the first of the worst blocking checks."""
-        worst = [c for c in self.checks if c.blocking and c.outcome is self.outcome]
         if self.outcome is Outcome.PROMOTE:
             return "every blocking check passed"
-        return worst[0].sentence
+        return self.stopping[0].sentence
+
+    @property
+    def stopping(self) -> tuple[Check, ...]:
+        """The blocking checks that kept the challenger from being promoted, as severe as any."""
+        if self.outcome is Outcome.PROMOTE:
+            return ()
+        return tuple(c for c in self.checks if c.blocking and c.outcome is self.outcome)
 
 
 def decide(evaluation: Evaluation, policy: Policy) -> Verdict:

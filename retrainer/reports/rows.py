@@ -26,6 +26,11 @@ class HistoryLine(Protocol):
         ...
 
     @property
+    def stopped_by(self) -> str | None:
+        """Names of the checks that kept the challenger from being promoted."""
+        ...
+
+    @property
     def f1_champion(self) -> float | None:
         """Weighted F1 of the champion, 0 to 1."""
         ...

@@ -224,7 +224,8 @@ def history_story(line: HistoryLine) -> str:
     if line.f1_challenger is None:
         return ""
     before = "" if line.f1_champion is None else f"{share(line.f1_champion)} -> "
-    return f"F1 {before}{share(line.f1_challenger)}"
+    stopped = f"; stopped by {line.stopped_by}" if line.stopped_by else ""
+    return f"F1 {before}{share(line.f1_challenger)}{stopped}"
 
 
 def elapsed(report: CycleReport) -> str:

@@ -24,6 +24,7 @@ class HistoryRow:
     """A cycle in one line. What it did not get to know is None.
 
     `f1_champion` and `f1_challenger` are weighted F1, 0 to 1, on `examples` test examples.
+    `stopped_by` names the checks that kept the challenger from being promoted, comma-separated.
     `promoted` says whether the challenger was promoted and confirmed.
     """
 
@@ -32,6 +33,7 @@ class HistoryRow:
     champion: str | None
     challenger: str | None
     verdict: Outcome | None
+    stopped_by: str | None
     f1_champion: float | None
     f1_challenger: float | None
     examples: int | None
@@ -75,7 +77,8 @@ _LISTED = [
     cycles.c[name]
     for name in (
         *("number", "assistant", "trigger", "started_at", "status", "dry_run", "force", "resumed"),
-        *("ended_at", "champion", "challenger", "verdict", "f1_champion", "f1_challenger"),
+        *("ended_at", "champion", "challenger", "verdict", "stopped_by"),
+        *("f1_champion", "f1_challenger"),
         *("examples", "promoted", "same_as", "snapshot", "origin", "error", "tip", "failed_step"),
     )
 ]
@@ -181,6 +184,7 @@ def _to_history(row: sa.RowMapping) -> HistoryRow:
         champion=row["champion"],
         challenger=row["challenger"],
         verdict=records.known(Outcome, verdict) if verdict is not None else None,
+        stopped_by=row["stopped_by"],
         f1_champion=row["f1_champion"],
         f1_challenger=row["f1_challenger"],
         examples=row["examples"],

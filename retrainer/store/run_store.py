@@ -215,6 +215,7 @@ def _summary(state: State) -> dict[str, object]:
         "champion": state.champion,
         "challenger": state.model.name if state.model else None,
         "verdict": state.verdict.outcome if state.verdict else None,
+        "stopped_by": ", ".join(c.rule for c in state.verdict.stopping) if state.verdict else None,
         "f1_champion": metric(champion, "f1_weighted") if champion else None,
         "f1_challenger": metric(evaluation.challenger, "f1_weighted") if evaluation else None,
         "examples": evaluation.challenger.examples if evaluation else None,

@@ -89,6 +89,7 @@ cycles = sa.Table(
     sa.Column("champion", sa.Text),
     sa.Column("challenger", sa.Text),
     sa.Column("verdict", sa.String(16)),
+    sa.Column("stopped_by", sa.Text),  # names of the checks, comma-separated
     sa.Column("f1_champion", sa.Double),
     sa.Column("f1_challenger", sa.Double),
     sa.Column("examples", sa.Integer),

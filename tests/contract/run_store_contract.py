@@ -244,7 +244,9 @@ class RunStoreContract:
         run_step(store, lease, "train", PULLED, TRAINED)
         run_step(store, lease, "pull", State(), PULLED)
         store.step_done(lease, "pull", State(), PULLED)
-        assert store.load(lease.cycle) == Journal(TRAINED, ("pull", "train"), {"pull": 2, "train": 1})
+        assert store.load(lease.cycle) == Journal(
+            TRAINED, ("pull", "train"), {"pull": 2, "train": 1}
+        )
 
     def test_a_failed_step_is_started_and_not_done(self, store: RunStore):
         """A failed or interrupted step is to be done again; that it began is known."""
@@ -257,7 +259,9 @@ class RunStoreContract:
         store.step_failed(lease, "train", NASTY)
         assert store.load(lease.cycle) == Journal(PULLED, ("pull",), {"pull": 1, "train": 2})
         run_step(store, lease, "train", PULLED, TRAINED)
-        assert store.load(lease.cycle) == Journal(TRAINED, ("pull", "train"), {"pull": 1, "train": 3})
+        assert store.load(lease.cycle) == Journal(
+            TRAINED, ("pull", "train"), {"pull": 1, "train": 3}
+        )
 
     def test_a_step_ends_after_it_started(self, store: RunStore):
         """The row comes before the effect: a step that was never started cannot be done."""

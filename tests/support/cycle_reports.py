@@ -40,6 +40,7 @@ class Line:
     cycle: Cycle
     ended_at: datetime | None = None
     verdict: Outcome | None = None
+    stopped_by: str | None = None
     f1_champion: float | None = None
     f1_challenger: float | None = None
     examples: int | None = None
@@ -268,7 +269,14 @@ def history() -> tuple[Line, ...]:
     lines = (
         line(1, verdict=Outcome.PROMOTE, f1_challenger=0.7911, examples=110),
         line(2, verdict=Outcome.PROMOTE, f1_champion=0.7911, f1_challenger=0.8391, examples=110),
-        line(3, verdict=Outcome.REJECT, f1_champion=0.8391, f1_challenger=0.7702, examples=112),
+        line(
+            3,
+            verdict=Outcome.REJECT,
+            stopped_by="better, must_pass",
+            f1_champion=0.8391,
+            f1_challenger=0.7702,
+            examples=112,
+        ),
         line(4, 0.41, status=Status.SKIPPED, same_as=3),
         line(
             5, 7403, status=Status.FAILED, failed_step="train", error="killed by signal 9\nlog: ..."

@@ -161,7 +161,7 @@ def test_the_history_tells_why():
     assert stories == {
         1: "F1 0.7911",
         2: "F1 0.7911 -> 0.8391",
-        3: "F1 0.8391 -> 0.7702",
+        3: "F1 0.8391 -> 0.7702; stopped by better, must_pass",
         4: "same as cycle 3",
         5: "train: killed by signal 9",
         6: "F1 0.8391 -> 0.8400",

@@ -45,12 +45,21 @@ def test_a_minimal_file_is_enough(tmp_path):
         (MINIMAL + "[assistants.helpdesk.evaluation]\nholdout = 'much'", "evaluation.holdout:"),
         (MINIMAL + "[assistants.helpdesk.evaluation]\nholdout = 1.5", "evaluation.holdout:"),
         (MINIMAL + "[assistants.helpdesk.retention]\nmodels = 1", "retention.models:"),
-        (MINIMAL + "[assistants.helpdesk.training]\ntime_limit = '4w'", "training.time_limit: a dur"),
-        (MINIMAL + "[assistants.helpdesk.training]\ntime_limit = '0s'", "training.time_limit: a dur"),
+        (
+            MINIMAL + "[assistants.helpdesk.training]\ntime_limit = '4w'",
+            "training.time_limit: a dur",
+        ),
+        (
+            MINIMAL + "[assistants.helpdesk.training]\ntime_limit = '0s'",
+            "training.time_limit: a dur",
+        ),
         (MINIMAL + "must_pass = ['../outside.yml']", "helpdesk.must_pass.0: '../outside.yml' must"),
         (MINIMAL + "policy = 'strict'", "policy: unknown policy 'strict'; known are default"),
         ("databse = 'x'" + MINIMAL, "databse: unknown key, did you mean database?"),
-        ("[assistants.'Help Desk']\nsource = {type='directory'}", "'Help Desk' is not a usable name"),
+        (
+            "[assistants.'Help Desk']\nsource = {type='directory'}",
+            "'Help Desk' is not a usable name",
+        ),
         ("[assistants.x]", "assistants.x.source: Field required"),
         ("", "assistants: 0 are configured, at least 1 is needed"),
         ("a = [", "not TOML:"),
@@ -71,7 +80,10 @@ def test_an_error_names_the_file_and_the_key(tmp_path, content, place):
         ("a = { rule = 'floor', metric = 'f2', minimum = 0.5 }", "unknown metric 'f2'"),
         ("a = { rule = 'floor', metric = 'accuracy', minimum = 1.5 }", "between 0 and 1, not 1.5"),
         ("a = { rule = 'floor', metric = 'accuracy' }", "policies.p.a.minimum: "),
-        ("a = { rule = 'must_pass', limit = 1 }", "policies.p.a.limit: unknown key; rule must_pass"),
+        (
+            "a = { rule = 'must_pass', limit = 1 }",
+            "policies.p.a.limit: unknown key; rule must_pass",
+        ),
         ("a = { rule = 'must_pass', blocking = 1 }", "policies.p.a.blocking: true or false"),
         ("a = { rule = 'gain', metric = 'fallback_rate' }", "is better when it is lower"),
     ],
@@ -112,5 +124,5 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path):
     """Bytes that are not UTF-8 are named with their position."""
     path = tmp_path / "retrainer.toml"
     path.write_bytes(b"state_dir = '\xff'")
-    with pytest.raises(ConfigurationError, match="not UTF-8: .* at byte 13"):
+    with pytest.raises(ConfigurationError, match=r"not UTF-8: .* at byte 13"):
         load(path)
