@@ -206,6 +206,12 @@ class Application:
                 read=limits.read_limit.total_seconds(),
                 train=self._settings_of(name).training.time_limit.total_seconds(),
                 predict=limits.predict_limit.total_seconds(),
+                keys={
+                    "start": "rasa.start_limit",
+                    "read": "rasa.read_limit",
+                    "train": f"assistants.{name}.training.time_limit",
+                    "predict": "rasa.predict_limit",
+                },
             ),
         )
 

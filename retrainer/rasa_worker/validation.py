@@ -27,6 +27,8 @@ def findings(project):
         if not passed and not said:
             said.append("{} failed".format(check.__name__.replace("_", " ")))
         found += [_finding(WARNING if passed else ERROR, sentence) for sentence in said]
+    for finding in found:  # where the snapshot lies says nothing to people
+        finding["message"] = finding["message"].replace("{}/".format(project.root), "")
     _locate(found, project)
     distinct = {(f["severity"], f["message"]): f for f in found}
     return sorted(distinct.values(), key=lambda finding: finding["severity"] != ERROR)

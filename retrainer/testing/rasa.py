@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from retrainer.adapters.files import write_atomically
 from retrainer.domain.cycle import Finding
 from retrainer.domain.examples import Example, MustPass, normalise
 from retrainer.domain.predictions import Prediction
@@ -113,7 +114,7 @@ class FakeRasa:
         self.calls.append("train")
         progress(Progress("NearestUtterance", 1, 1, "epochs"))
         model = {"rows": _rows(project.data[0]), "name": name}
-        archive.write_text(json.dumps(model))
+        write_atomically(archive, json.dumps(model).encode())
         return archive
 
     def predict(
