@@ -9,7 +9,6 @@ RASA_ENVIRONMENT := $(CURDIR)/.venv-rasa
 SERVICE := .venv/.ready
 RASA := .venv-rasa/.ready-for-make
 
-export RETRAINER_RASA__ENVIRONMENT := $(RASA_ENVIRONMENT)
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +31,7 @@ $(RASA): $(SERVICE) retrainer/rasa_worker/requirements.txt
 	$(BIN)/retrainer rasa setup --environment $(RASA_ENVIRONMENT)
 	@touch $@
 
+demo: export RETRAINER_RASA__ENVIRONMENT := $(RASA_ENVIRONMENT)
 demo: setup ## Four nights of a small assistant, with real training (a few minutes)
 	$(BIN)/retrainer demo build/demo
 

@@ -8,6 +8,7 @@ import multiprocessing
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,9 @@ class Shop:
 
     def world(self, engine: sa.Engine) -> World:
         return World(
-            assistant=Assistant(self.name, POLICY, must_pass=("must_pass.json",)),
+            assistant=Assistant(
+                self.name, POLICY, must_pass=("must_pass.json",), keep_age=timedelta(days=9999)
+            ),
             clock=SystemClock(),
             source=DirectorySource(
                 self.folder / "project", include=("*.json", "*.yml", "data/*")
@@ -203,7 +206,8 @@ class Ground:
         ]
         assert PromotionReason.OUTSIDE not in {p.reason for p in ledger}
         assert shop.registry.active() == ledger[-1].model
-        EmbeddedRegistry.confirm(shop.registry, ledger[-1].model)
+        if self.kind != "failed":  # there the champion's archive is damaged
+            EmbeddedRegistry(shop.folder / "registry").confirm(ledger[-1].model)
 
 
 @dataclass(frozen=True)

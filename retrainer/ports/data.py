@@ -1,0 +1,68 @@
+"""Where training data comes from, and how a cycle keeps it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from retrainer.domain.cycle import Snapshot
+
+
+class DataSource(Protocol):
+    """Where an assistant's project (config, domain, training data) comes from."""
+
+    def pull(self, into: Path) -> str:
+        """Write the project's files below the empty folder `into`; returns the origin, for people.
+
+        Called again with another empty folder it writes the same files, if they have not changed.
+
+        Raises:
+            ProjectError: the project is missing, empty or not readable.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project on disk, in Rasa's terms. All paths absolute."""
+
+    root: Path
+    config: Path
+    domain: tuple[Path, ...]
+    data: tuple[Path, ...]
+
+
+class SnapshotStore(Protocol):
+    """Content-addressed copies of an assistant's project."""
+
+    def take(self, source: DataSource) -> Snapshot:
+        """Pull and keep; the same content is kept once."""
+        ...
+
+    def folder(self, snapshot: Snapshot) -> Path:
+        """Where the snapshot's files are, for reading only.
+
+        Raises:
+            StorageError: it is gone or was changed.
+        """
+        ...
+
+    def sweep(self, keep: Sequence[str]) -> None:
+        """Delete all snapshots but those of these digests."""
+        ...
+
+
+class ArtifactStore(Protocol):
+    """Small files that outlive a cycle, by name (`/` separates folders)."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Store atomically and durably; an earlier content of that name is replaced."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """The content; None when there is none."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete a file, or a folder with all in it; nothing if it is gone already."""
+        ...

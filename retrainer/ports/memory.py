@@ -1,0 +1,152 @@
+"""The record of every cycle."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from retrainer.domain.cycle import Cycle, Promotion, State, Status, Trigger
+from retrainer.ports.people import CycleReport
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on a cycle, until it is lost to another owner.
+
+    `owner` names host, boot, process and its start, so that the same machine can tell a dead
+    owner from a slow one.
+    """
+
+    cycle: Cycle
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What is recorded of a cycle so far: the state, the done steps, the starts of each step."""
+
+    state: State
+    done: tuple[str, ...]
+    attempts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingNotification:
+    """A row of the outbox that is due; `attempts` so far."""
+
+    number: int
+    notifier: str
+    report: CycleReport
+    attempts: int
+
+
+class RunStore(Protocol):
+    """The record of every cycle. Each method is one transaction."""
+
+    def begin(
+        self,
+        assistant: str,
+        trigger: Trigger,
+        *,
+        owner: str,
+        lease: timedelta,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> Lease:
+        """Start a cycle, or take up the interrupted one of this assistant.
+
+        An interrupted cycle is a running one whose owner is dead or whose lease ran out; taking it
+        up counts in `resumed`, and its own `dry_run`, `force` and trigger stay.
+
+        Raises:
+            CycleRunning: the assistant's cycle is being worked on by a live owner.
+        """
+        ...
+
+    def renew(self, lease: Lease, until: timedelta) -> None:
+        """Keep the lease for `until` from now.
+
+        Raises:
+            LeaseLost: another owner has the cycle.
+        """
+        ...
+
+    def load(self, cycle: Cycle) -> Journal:
+        """What is recorded of the cycle so far."""
+        ...
+
+    def step_started(self, lease: Lease, step: str) -> None:
+        """Record that a step begins; again: a further attempt at the same step.
+
+        Raises:
+            LeaseLost: another owner has the cycle.
+        """
+        ...
+
+    def step_done(
+        self,
+        lease: Lease,
+        step: str,
+        before: State,
+        after: State,
+        promotion: Promotion | None = None,
+    ) -> None:
+        """Record what the step added to the state, and the promotion that it made, together.
+
+        Raises:
+            LeaseLost: another owner has the cycle.
+        """
+        ...
+
+    def step_failed(self, lease: Lease, step: str, error: str) -> None:
+        """Record why a step failed.
+
+        Raises:
+            LeaseLost: another owner has the cycle.
+        """
+        ...
+
+    def finish(
+        self,
+        lease: Lease,
+        status: Status,
+        state: State,
+        *,
+        notifiers: Sequence[str],
+        error: str | None = None,
+        tip: str | None = None,
+        failed_step: str | None = None,
+    ) -> CycleReport:
+        """End the cycle and queue a notification for each notifier, in one transaction.
+
+        Raises:
+            LeaseLost: another owner has the cycle.
+        """
+        ...
+
+    def last_with(self, assistant: str, fingerprint: str) -> int | None:
+        """Number of the assistant's newest concluded cycle, if it had these inputs.
+
+        Concluded: completed, or skipped for the same inputs; never a dry run or a failure.
+        """
+        ...
+
+    def record_promotion(self, promotion: Promotion) -> None:
+        """Append to the ledger; an equal newest row (same assistant and model) is not repeated."""
+        ...
+
+    def promotions(self, assistant: str, limit: int | None = None) -> tuple[Promotion, ...]:
+        """The ledger, newest first."""
+        ...
+
+    def due_notifications(self) -> tuple[PendingNotification, ...]:
+        """What has not been delivered and may be tried now, oldest first."""
+        ...
+
+    def delivered(self, number: int) -> None:
+        """Mark a notification as delivered; again: nothing."""
+        ...
+
+    def not_delivered(self, number: int, error: str, retry_after: float | None) -> None:
+        """Count a failed attempt and put the next one off, with growing delay (seconds)."""
+        ...

@@ -1,0 +1,153 @@
+"""BANKING77: two models measured on its test set, in one worker or by `rasa test nlu`."""
+
+import csv
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import nlu_files
+from measurement import (
+    BENCHMARKS,
+    FOLDER,
+    REPOSITORY,
+    Comparison,
+    Figure,
+    Run,
+    measure,
+    rasa_python,
+    say,
+)
+
+DATA = "RETRAINER_BENCH_DATA"
+#: Examples of each intent to train on. Quality does not matter here, and training takes a while.
+EXAMPLES = {"champion": 15, "challenger": 20}
+_FOLDER = FOLDER / "banking77"
+_TOLERANCE = 1e-9
+_CONFIG = """\
+recipe: default.v1
+assistant_id: banking77
+language: en
+pipeline:
+- name: WhitespaceTokenizer
+- name: RegexFeaturizer
+- name: LexicalSyntacticFeaturizer
+- name: CountVectorsFeaturizer
+- name: CountVectorsFeaturizer
+  analyzer: char_wb
+  min_ngram: 1
+  max_ngram: 4
+- name: DIETClassifier
+  epochs: 3
+  random_seed: 7
+- name: EntitySynonymMapper
+- name: FallbackClassifier
+  threshold: 0.3
+"""
+
+
+def compare() -> Comparison:
+    """Measure both sides in turns."""
+    title = "BANKING77: champion and challenger (DIET) measured on its test set"
+    data = Path(os.environ.get(DATA, REPOSITORY.parent / "shared" / "data")) / "banking77"
+    if not data.is_dir():
+        return Comparison(
+            title, skipped=f"there is no {data}; set {DATA} to the folder that holds banking77/"
+        )
+    test_set = nlu_files.write(_FOLDER / "test.yml", _read(data / "test.csv"))
+    models = {name: _train(name, data / "train.csv") for name in EXAMPLES}
+    fresh, stored = _FOLDER / "fresh", _FOLDER / "stored"
+    for folder in (fresh, stored):
+        shutil.rmtree(folder, ignore_errors=True)
+
+    theirs = {"champion": _rasa_test("champion", models, test_set)}
+    ours = _evaluate("both models in one worker", fresh, models, test_set)
+    theirs["challenger"] = _rasa_test("challenger", models, test_set)
+    shutil.copytree(fresh / "models" / "champion", stored / "models" / "champion")
+    again = _evaluate("the challenger, the champion's answers stored", stored, models, test_set)
+
+    seconds = sum(run.seconds for run in theirs.values())
+    return Comparison(
+        title,
+        figures=(
+            Figure("both models asked", ours.seconds, "s", seconds, limit=1 / 3),
+            Figure("champion's predictions stored", again.seconds, "s", seconds, limit=1 / 5),
+        ),
+        notes=(
+            "ours: one Rasa worker, imports included; theirs: `rasa test nlu --no-plot` twice, "
+            + ", ".join(f"{name} {run.seconds:.1f} s" for name, run in theirs.items()),
+            *_equal_figures(json.loads(ours.output.splitlines()[-1])),
+            *_equal_figures(json.loads(again.output.splitlines()[-1])),
+            f"models: DIET, 3 epochs on {' and '.join(map(str, EXAMPLES.values()))} examples of "
+            f"each intent, kept in {_FOLDER.relative_to(REPOSITORY)} for the next time; "
+            "speed does not depend on their quality",
+        ),
+    )
+
+
+def _read(file: Path, most: int | None = None) -> Mapping[str, list[str]]:
+    """The texts of each intent, at most so many of one."""
+    texts: dict[str, list[str]] = defaultdict(list)
+    with file.open(encoding="utf-8", newline="") as rows:
+        for row in csv.DictReader(rows):
+            known = texts[_intent(row["category"])]
+            if most is None or len(known) < most:
+                known.append(row["text"])
+    return texts
+
+
+def _intent(category: str) -> str:
+    """A category as a valid name of an intent: some have capitals, question marks, apostrophes."""
+    return re.sub(r"[^a-z0-9]+", "_", category.lower()).strip("_")
+
+
+def _train(name: str, file: Path) -> Path:
+    """Train with `rasa train nlu`, unless the model of this recipe is there from an earlier time."""
+    recipe = f"{_CONFIG}{EXAMPLES[name]}{rasa_python()}"
+    stamp = hashlib.sha256(recipe.encode()).hexdigest()[:12]
+    model = _FOLDER / f"{name}-{stamp}.tar.gz"
+    if not model.exists():
+        say(f"BANKING77: training the {name}, once (minutes)")
+        folder = _FOLDER / "training"
+        shutil.rmtree(folder, ignore_errors=True)
+        nlu_files.write(folder / "nlu.yml", _read(file, EXAMPLES[name]))
+        (folder / "config.yml").write_text(_CONFIG, encoding="utf-8")
+        words = "rasa train nlu --nlu nlu.yml --config config.yml --out . --fixed-model-name model"
+        measure(words.split(), folder=folder)
+        (folder / "model.tar.gz").replace(model)
+        shutil.rmtree(folder)
+    return model
+
+
+def _rasa_test(name: str, models: Mapping[str, Path], test_set: Path) -> Run:
+    say(f"BANKING77: rasa test nlu, {name}")
+    command = ["rasa", "test", "nlu", "--no-plot", "--model", models[name], "--nlu", test_set]
+    return measure([*command, "--out", _results(name)], folder=_FOLDER)
+
+
+def _evaluate(what: str, records: Path, models: Mapping[str, Path], test_set: Path) -> Run:
+    say(f"BANKING77: retrainer, {what}")
+    script = BENCHMARKS / "evaluate_models.py"
+    pairs = [f"{name}={path}" for name, path in models.items()]
+    return measure([sys.executable, script, records, test_set, *pairs], folder=_FOLDER)
+
+
+def _equal_figures(ours: Mapping[str, float]) -> list[str]:
+    """A sentence for each model; ends the benchmark if the two sides differ."""
+    sentences = []
+    for name, f1 in ours.items():
+        report = json.loads((_results(name) / "intent_report.json").read_text(encoding="utf-8"))
+        theirs = report["weighted avg"]["f1-score"]
+        if not abs(f1 - theirs) <= _TOLERANCE:
+            sys.exit(f"weighted F1 of the {name}: {f1!r} by retrainer, {theirs!r} by Rasa")
+        sentences.append(f"weighted F1 of the {name}: {f1:.9f} on both sides")
+    return sentences
+
+
+def _results(name: str) -> Path:
+    return _FOLDER / "results" / name
