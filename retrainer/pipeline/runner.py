@@ -55,15 +55,21 @@ class _Run:
         journal = world.store.load(lease.cycle)
         self._state = journal.state
         self._done, self._attempts = set(journal.done), dict(journal.attempts)
+        self._failure = journal.failure
 
     def run(self) -> CycleReport:
         names = [step.name for step in self._steps]
         self._world.listener.begun(
             self._cycle, names, [name for name in names if name in self._done]
         )
+        if self._failure is not None:  # cut off while it was undone
+            step_name, error = self._failure
+            return self._undone(Status.FAILED, error, step=step_name)
         if problem := self._too_late():
             return self._undone(Status.ABANDONED, problem, tip="`retrainer run-once` starts afresh")
         for step in self._steps:
+            if self._state.same_as is not None:
+                return self._finish(Status.SKIPPED)
             if step.name in self._done:
                 continue
             try:
@@ -73,8 +79,6 @@ class _Run:
             except RetrainerError as error:
                 self._world.store.step_failed(self._lease, step.name, str(error))
                 return self._undone(Status.FAILED, str(error), error.tip, step.name)
-            if self._state.same_as is not None:
-                return self._finish(Status.SKIPPED)
         if self._cycle.dry_run:
             self._undo()
         return self._finish(Status.COMPLETED)

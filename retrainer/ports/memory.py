@@ -23,11 +23,15 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What is recorded of a cycle so far: the state, the done steps, the starts of each step."""
+    """What is recorded of a cycle so far: the state, the done steps, the starts of each step.
+
+    `failure` is the step that failed, and why; such a cycle is only still to be undone and ended.
+    """
 
     state: State
     done: tuple[str, ...]
     attempts: Mapping[str, int]
+    failure: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ import warnings
 from collections import OrderedDict, defaultdict, deque
 from pathlib import Path
 
+from .encoding import require_utf8
 from .faults import blamed, project_fault
-from .project import require_utf8
 
 _MINIMUM = "minimum_confidence"
 

@@ -4,17 +4,15 @@ import os
 import sys
 from pathlib import Path
 
-from . import service
+from . import environment, printed
 from .project import Project
 
-#: The last errors that Rasa printed, in its own words.
-_words = []
 _root = None
 
 
 def versions(_out):
     """Which Python, Rasa and libraries."""
-    return service.versions()
+    return environment.versions()
 
 
 def read_project(_out, project):
@@ -79,13 +77,6 @@ TABLE = {
 }
 
 
-def last_words():
-    """What Rasa printed as errors in this request, once."""
-    said = " ".join(" ".join(word.split()) for word in _words)
-    _words.clear()
-    return said
-
-
 def readable(path):
     """A path of the project as people know it: relative to the project's folder."""
     try:
@@ -97,29 +88,12 @@ def readable(path):
 def _enter(project, *, code=False):
     """Stand where `rasa train` would, with the project's own components importable if `code`."""
     global _root  # noqa: PLW0603 - as process-wide as the working directory it goes with
-    _words.clear()
     found = Project.of(project)
     _root = found.root
     os.chdir(str(found.root))
-    _remember_words()
+    printed.remember()
     if code:
         # Where `rasa` puts it: the components of the user come before those installed.
         sys.path[:] = [entry for entry in sys.path if entry != str(found.root)]
         sys.path.insert(0, str(found.root))
     return found
-
-
-def _remember_words():
-    """Rasa prints what is wrong and exits; keep the words."""
-    import rasa.shared.utils.cli as rasa_cli
-
-    if rasa_cli.print_error.__module__ == __name__:
-        return
-    printing = rasa_cli.print_error
-
-    def print_error(*args):
-        _words.append(" ".join(str(arg) for arg in args))
-        printing(*args)
-
-    print_error.__module__ = __name__
-    rasa_cli.print_error = print_error

@@ -9,15 +9,11 @@ The first event of all is `{"event": "ready"}`, or an error if this is no enviro
 import json
 import logging
 import os
-import platform
 import sys
 import traceback
 
-from . import lifeline
-from .faults import ENVIRONMENT, RASA, Fault, translate
-
-SUPPORTED = ((3, 5), (3, 6))
-LIBRARIES = ("rasa-sdk", "tensorflow", "tensorflow-cpu-aws", "numpy", "scikit-learn", "spacy")
+from . import environment, lifeline, printed
+from .faults import RASA, Fault, translate
 
 
 class Events:
@@ -44,7 +40,7 @@ def main(requests, events):
     out = Events(events)
     _quieten()
     try:
-        versions()
+        environment.versions()
     except Fault as fault:
         out.send("error", kind=fault.kind, message=fault.message, tip=fault.tip)
         return
@@ -55,39 +51,6 @@ def main(requests, events):
             _answer(request["operation"], request["arguments"], out)
 
 
-def versions():
-    """Which Python, Rasa and libraries; a fault where Rasa is missing or unsupported."""
-    from importlib import metadata
-
-    supported = " and ".join("{}.{}".format(*release) for release in SUPPORTED)
-    tip = "run `retrainer rasa setup`, or name another interpreter in the config as rasa.python"
-    try:
-        rasa = metadata.version("rasa")
-    except metadata.PackageNotFoundError:
-        raise Fault(
-            "no Rasa in the environment of {}; Rasa {} are supported".format(
-                sys.executable, supported
-            ),
-            ENVIRONMENT,
-            tip,
-        ) from None
-    if tuple(int(part) for part in rasa.split(".")[:2] if part.isdigit()) not in SUPPORTED:
-        raise Fault(
-            "Rasa {} in the environment of {} is not supported; Rasa {} are".format(
-                rasa, sys.executable, supported
-            ),
-            ENVIRONMENT,
-            tip,
-        )
-    libraries = {}
-    for name in LIBRARIES:
-        try:
-            libraries[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return {"python": platform.python_version(), "rasa": rasa, "libraries": libraries}
-
-
 def _answer(operation, arguments, out):
     from . import operations
 
@@ -95,7 +58,7 @@ def _answer(operation, arguments, out):
         value = operations.TABLE[operation](out, **arguments)
     except SystemExit as stop:
         # Rasa ends the process after it printed what was wrong.
-        said = operations.last_words() or "Rasa stopped with exit code {}".format(stop.code)
+        said = printed.last_words() or "Rasa stopped with exit code {}".format(stop.code)
         out.send("error", kind=RASA, message=said, tip=None)
     except Exception as error:  # noqa: BLE001 - the outer edge of this process
         traceback.print_exc()

@@ -5,7 +5,7 @@ import re
 import sys
 from contextlib import contextmanager
 
-from . import networks, operations
+from . import networks, printed
 from .faults import Fault
 
 _TRAINS = re.compile("Starting to train component '(.*)'")
@@ -29,8 +29,7 @@ def train(project, name, into, out):
         )
     if result.code != 0 or not result.model:
         raise Fault(
-            operations.last_words()
-            or "Rasa did not train a model (exit code {})".format(result.code)
+            printed.last_words() or "Rasa did not train a model (exit code {})".format(result.code)
         )
     return result.model
 

@@ -52,7 +52,7 @@ class SqlRunStore:
     def load(self, cycle: Cycle) -> Journal:
         """What is recorded of the cycle so far."""
         query = (
-            sa.select(steps.c.name, steps.c.status, steps.c.attempts)
+            sa.select(steps.c.name, steps.c.status, steps.c.attempts, steps.c.error)
             .where(steps.c.cycle == cycle.number)
             .order_by(steps.c.number)
         )
@@ -63,6 +63,9 @@ class SqlRunStore:
             state,
             done=tuple(row.name for row in rows if row.status == _DONE),
             attempts={row.name: row.attempts for row in rows},
+            failure=next(
+                ((row.name, row.error or "") for row in rows if row.status == _FAILED), None
+            ),
         )
 
     def step_started(self, lease: Lease, step: str) -> None:

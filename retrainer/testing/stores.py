@@ -18,6 +18,7 @@ from retrainer.store.owner import is_dead
 class _Step:
     done: bool = False
     attempts: int = 1
+    error: str | None = None
     changes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -95,7 +96,8 @@ class FakeRunStore:
             record = self._records[cycle.number - 1]
             done = tuple(name for name, step in record.steps.items() if step.done)
             attempts = {name: step.attempts for name, step in record.steps.items()}
-            return Journal(record.state, done, attempts)
+            failures = ((n, s.error) for n, s in record.steps.items() if s.error is not None)
+            return Journal(record.state, done, attempts, next(failures, None))
 
     def step_started(self, lease: Lease, step: str) -> None:
         """Record that a step begins; again: a further attempt at the same step."""
@@ -126,10 +128,11 @@ class FakeRunStore:
             if promotion is not None:
                 self.record_promotion(promotion)
 
-    def step_failed(self, lease: Lease, step: str, error: str) -> None:  # noqa: ARG002 - not looked at again
+    def step_failed(self, lease: Lease, step: str, error: str) -> None:
         """Record why a step failed."""
         with self._lock:
-            self._step(self._running(lease), step).done = False
+            failed = self._step(self._running(lease), step)
+            failed.done, failed.error = False, error
 
     def finish(
         self,

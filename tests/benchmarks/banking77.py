@@ -24,6 +24,7 @@ from measurement import (
     say,
 )
 
+TITLE = "BANKING77: champion and challenger (DIET) measured on its test set"
 DATA = "RETRAINER_BENCH_DATA"
 #: Examples of each intent to train on. Quality does not matter here, and training takes a while.
 EXAMPLES = {"champion": 15, "challenger": 20}
@@ -53,11 +54,10 @@ pipeline:
 
 def compare() -> Comparison:
     """Measure both sides in turns."""
-    title = "BANKING77: champion and challenger (DIET) measured on its test set"
     data = Path(os.environ.get(DATA, REPOSITORY.parent / "shared" / "data")) / "banking77"
     if not data.is_dir():
         return Comparison(
-            title, skipped=f"there is no {data}; set {DATA} to the folder that holds banking77/"
+            TITLE, skipped=f"there is no {data}; set {DATA} to the folder that holds banking77/"
         )
     test_set = nlu_files.write(_FOLDER / "test.yml", _read(data / "test.csv"))
     models = {name: _train(name, data / "train.csv") for name in EXAMPLES}
@@ -73,7 +73,7 @@ def compare() -> Comparison:
 
     seconds = sum(run.seconds for run in theirs.values())
     return Comparison(
-        title,
+        TITLE,
         figures=(
             Figure("both models asked", ours.seconds, "s", seconds, limit=1 / 3),
             Figure("champion's predictions stored", again.seconds, "s", seconds, limit=1 / 5),

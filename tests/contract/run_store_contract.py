@@ -249,15 +249,17 @@ class RunStoreContract:
         )
 
     def test_a_failed_step_is_started_and_not_done(self, store: RunStore):
-        """A failed or interrupted step is to be done again; that it began is known."""
+        """An interrupted step is to be done again; of a failed one it is known why."""
         lease = begin(store)
         run_step(store, lease, "pull", State(), PULLED)
         store.step_started(lease, "train")
         store.step_started(lease, "train")
         assert store.load(lease.cycle) == Journal(PULLED, ("pull",), {"pull": 1, "train": 2})
         store.step_failed(lease, "train", NASTY)
-        store.step_failed(lease, "train", NASTY)
-        assert store.load(lease.cycle) == Journal(PULLED, ("pull",), {"pull": 1, "train": 2})
+        store.step_failed(lease, "train", "out of memory")
+        assert store.load(lease.cycle) == Journal(
+            PULLED, ("pull",), {"pull": 1, "train": 2}, ("train", "out of memory")
+        )
         run_step(store, lease, "train", PULLED, TRAINED)
         assert store.load(lease.cycle) == Journal(
             TRAINED, ("pull", "train"), {"pull": 1, "train": 3}
