@@ -92,27 +92,29 @@ class Application:
         given = self.settings.rasa.environment
         return self.state_dir / "rasa" if given is None else (self.config.parent / given).absolute()
 
-    @cached_property
+    @property
     def rasa_python(self) -> Path:
         """Rasa's interpreter.
 
         Raises:
             RasaEnvironmentError: there is none, or not of a supported version.
         """
-        from retrainer.adapters.rasa_environment import interpreter
+        return self._located_rasa[0]
+
+    @property
+    def rasa_versions(self) -> Versions:
+        """Versions in Rasa's environment, read without starting Rasa; raises as `rasa_python`."""
+        return self._located_rasa[1]
+
+    @cached_property
+    def _located_rasa(self) -> tuple[Path, Versions]:
+        from retrainer.adapters.rasa_environment import locate
 
         given = self.settings.rasa.python
-        return interpreter(
+        return locate(
             None if given is None else (self.config.parent / given.expanduser()).absolute(),
             self.rasa_environment,
         )
-
-    @cached_property
-    def rasa_versions(self) -> Versions:
-        """Versions in Rasa's environment, read without starting Rasa."""
-        from retrainer.adapters.rasa_environment import describe
-
-        return describe(self.rasa_python)
 
     @cached_property
     def notifiers(self) -> Mapping[str, Notifier]:

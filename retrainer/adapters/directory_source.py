@@ -40,7 +40,7 @@ class DirectorySource:
     class Options(BaseModel):
         """Options of `type = "directory"`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+        model_config = ConfigDict(extra="forbid", frozen=True)
 
         path: Path
         """The project's folder; relative to the config file."""

@@ -49,7 +49,7 @@ class EmbeddedRegistry:
     class Options(BaseModel):
         """Options of `type = "embedded"`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+        model_config = ConfigDict(extra="forbid", frozen=True)
 
         folder: Path | None = None
         """Where the models are kept, an absolute path; empty: in the state folder."""

@@ -57,7 +57,14 @@ class _Answer(BaseModel):
 
 
 def interpreter(configured: Path | None, environment: Path) -> Path:
+    """The interpreter that `locate` finds."""
+    return locate(configured, environment)[0]
+
+
+def locate(configured: Path | None, environment: Path) -> tuple[Path, Versions]:
     """The interpreter that Rasa runs in: the configured one, else that of the environment.
+
+    Returns what it has, too: asking an interpreter takes as long as starting one.
 
     Raises:
         RasaEnvironmentError: it is missing, does not run, or has no Rasa of a supported version.
@@ -73,7 +80,7 @@ def interpreter(configured: Path | None, environment: Path) -> Path:
     versions = describe(python)
     if ".".join(versions.rasa.split(".")[:2]) not in RASAS:
         raise _refused(python, f"Rasa {versions.rasa}")
-    return python
+    return python, versions
 
 
 def describe(python: Path) -> Versions:

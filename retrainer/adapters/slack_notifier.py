@@ -56,9 +56,7 @@ class SlackNotifier:
     class Options(BaseModel):
         """Options of `type = "slack"`: a `webhook_url`, or a `token` and a `channel`."""
 
-        model_config = ConfigDict(
-            extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
-        )
+        model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
         webhook_url: SecretStr | None = None
         """URL of an incoming webhook."""

@@ -63,8 +63,7 @@ def sweep(world: World, report: CycleReport) -> None:
     try:
         _sweep_models(world)
         _sweep_logs(world)
-        if report.state.snapshot is not None:
-            world.snapshots.sweep([report.state.snapshot.digest])
+        _sweep_snapshots(world, report)
     except (RetrainerError, OSError):
         return
 
@@ -81,6 +80,15 @@ def _sweep_models(world: World) -> None:
     for model in old:
         world.platform.remove(model.name)
         world.artifacts.delete(records.model_name(model.name))
+
+
+def _sweep_snapshots(world: World, report: CycleReport) -> None:
+    """Keep what the stored models were trained on, and what was pulled last."""
+    manifests = [records.read_manifest(world.artifacts, m.name) for m in world.platform.models()]
+    kept = {manifest.snapshot for manifest in manifests if manifest is not None}
+    if report.state.snapshot is not None:
+        kept.add(report.state.snapshot.digest)
+    world.snapshots.sweep(sorted(kept))
 
 
 def _sweep_logs(world: World) -> None:

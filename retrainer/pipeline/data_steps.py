@@ -57,7 +57,7 @@ def note_outside_change(world: World) -> None:
 
 def validate(cycle: Cycle, state: State, world: World) -> State:
     """Read everything with Rasa's own readers, and stop at what would make the cycle pointless."""
-    root = _folder(state, world)
+    root = world.snapshots.folder(_snapshot(state))
     project = world.find_project(root)
     contents = world.rasa.read_project(project)
     must_pass = world.rasa.read_must_pass(_files(root, world.assistant.must_pass, "must_pass"))
@@ -86,15 +86,17 @@ def separate(cycle: Cycle, state: State, world: World) -> State:
     contents = records.read_contents(world.artifacts, cycle.challenger)
     assistant = world.assistant
     parts = split(contents.examples, fraction=assistant.holdout, minimum=assistant.minimum_examples)
-    project = world.find_project(_folder(state, world))
+    snapshot = _snapshot(state)
+    project = world.find_project(world.snapshots.folder(snapshot))
     copy, seen = world.rasa.write_training_project(
         project,
         frozenset(example.text for example in parts.held_out),
         working_folder(cycle, world) / "training",
     )
     records.write_training_project(world.artifacts, cycle.challenger, copy)
-    keys = frozenset(example_key(text) for text in seen)
-    records.write_manifest(world.artifacts, cycle.challenger, keys)
+    keys = {example_key(text) for text in seen}
+    manifest = records.Manifest(snapshot.digest, tuple(sorted(keys)))
+    records.write_manifest(world.artifacts, cycle.challenger, manifest)
     data = DataSummary(
         examples=len(contents.examples),
         intents=len({example.intent for example in contents.examples if example.intent}),
@@ -118,10 +120,10 @@ def working_folder(cycle: Cycle, world: World) -> Path:
     return world.folder / cycle.challenger
 
 
-def _folder(state: State, world: World) -> Path:
+def _snapshot(state: State) -> Snapshot:
     if state.snapshot is None:
         raise LookupError("the step needs the snapshot that `pull` takes")
-    return world.snapshots.folder(state.snapshot)
+    return state.snapshot
 
 
 def _fingerprint(snapshot: Snapshot, assistant: Assistant) -> str:

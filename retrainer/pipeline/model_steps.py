@@ -9,7 +9,7 @@ from retrainer.domain import verdict as verdicts
 from retrainer.domain.cycle import Cycle, Model, State
 from retrainer.domain.evaluation import Evaluation, find_flips, report, unseen
 from retrainer.domain.predictions import Prediction
-from retrainer.errors import ModelNotFound
+from retrainer.errors import ModelNotFound, StorageError
 from retrainer.pipeline import records
 from retrainer.pipeline.data_steps import candidates, working_folder
 from retrainer.pipeline.world import World
@@ -50,27 +50,28 @@ def evaluate(cycle: Cycle, state: State, world: World) -> State:
     """Measure champion and challenger on the same examples, which neither was trained on."""
     contents = records.read_contents(world.artifacts, cycle.challenger)
     champion = world.platform.active()
-    seen_by_champion = records.read_manifest(world.artifacts, champion) if champion else None
+    trained_on = _manifest(cycle, world)
+    champion_trained_on = records.read_manifest(world.artifacts, champion) if champion else None
     test_set = unseen(
         candidates(contents, world.assistant),
-        challenger_saw=records.read_manifest(world.artifacts, cycle.challenger) or frozenset(),
-        champion_saw=seen_by_champion or frozenset(),
+        challenger_saw=frozenset(trained_on.keys),
+        champion_saw=frozenset(champion_trained_on.keys if champion_trained_on else ()),
     )
     texts = [e.text for e in test_set.examples] + [m.example.text for m in contents.must_pass]
     after = answers(cycle.challenger, _challenger_archive(cycle, world), texts, world)
     challenger = report(cycle.challenger, test_set, after, contents.must_pass)
-    trained_on = {example.intent for example in contents.examples if example.intent}
+    intents = {example.intent for example in contents.examples if example.intent}
     evaluation = Evaluation(
         challenger=challenger,
         left_out=test_set.left_out,
-        unmeasured=tuple(sorted(trained_on - challenger.intents.keys())),
+        unmeasured=tuple(sorted(intents - challenger.intents.keys())),
     )
     if champion is not None:
         before = answers(champion, world.platform.fetch(champion), texts, world)
         evaluation = replace(
             evaluation,
             champion=report(champion, test_set, before, contents.must_pass),
-            champion_known=seen_by_champion is not None,
+            champion_known=champion_trained_on is not None,
             flips=find_flips(test_set, before, after),
         )
     return replace(state, champion=champion, evaluation=evaluation)
@@ -103,6 +104,17 @@ def archive_path(cycle: Cycle, world: World) -> Path:
 def _challenger_archive(cycle: Cycle, world: World) -> Path:
     local = archive_path(cycle, world)
     return local if local.exists() else world.platform.fetch(cycle.challenger)
+
+
+def _manifest(cycle: Cycle, world: World) -> records.Manifest:
+    """What the challenger was trained on; without it no comparison would be known to be honest."""
+    manifest = records.read_manifest(world.artifacts, cycle.challenger)
+    if manifest is None:
+        raise StorageError(
+            f"the record of what {cycle.challenger} was trained on is gone",
+            tip="`retrainer run-once` starts afresh",
+        )
+    return manifest
 
 
 def _model(state: State) -> Model:

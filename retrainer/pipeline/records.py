@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from retrainer.domain.examples import Example, MustPass
 from retrainer.domain.predictions import Prediction
+from retrainer.errors import StorageError
 from retrainer.ports import ArtifactStore, Project
 
 
@@ -24,8 +25,9 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a model was trained on: the `example_key` of every text, sorted."""
+    """What a model was trained on: the snapshot, and the `example_key` of every text, sorted."""
 
+    snapshot: str
     keys: tuple[str, ...]
 
 
@@ -51,7 +53,7 @@ def write_contents(artifacts: ArtifactStore, challenger: str, contents: Contents
 
 
 def read_contents(artifacts: ArtifactStore, challenger: str) -> Contents:
-    """What `write_contents` kept; LookupError if it is gone."""
+    """What `write_contents` kept; StorageError if it is gone."""
     return _CONTENTS.validate_json(_needed(artifacts, f"{cycle_name(challenger)}/contents.json"))
 
 
@@ -62,22 +64,21 @@ def write_training_project(artifacts: ArtifactStore, challenger: str, project: P
 
 
 def read_training_project(artifacts: ArtifactStore, challenger: str) -> Project:
-    """What `write_training_project` kept; LookupError if it is gone."""
+    """What `write_training_project` kept; StorageError if it is gone."""
     return _PROJECT.validate_json(
         _needed(artifacts, f"{cycle_name(challenger)}/training_project.json")
     )
 
 
-def write_manifest(artifacts: ArtifactStore, model: str, keys: frozenset[str]) -> None:
+def write_manifest(artifacts: ArtifactStore, model: str, manifest: Manifest) -> None:
     """Keep what a model is trained on, as long as the model."""
-    content = _MANIFEST.dump_json(Manifest(tuple(sorted(keys))))
-    artifacts.write(f"{model_name(model)}/manifest.json", content)
+    artifacts.write(f"{model_name(model)}/manifest.json", _MANIFEST.dump_json(manifest))
 
 
-def read_manifest(artifacts: ArtifactStore, model: str) -> frozenset[str] | None:
-    """Keys of what the model was trained on; None for a model of unknown origin."""
+def read_manifest(artifacts: ArtifactStore, model: str) -> Manifest | None:
+    """What the model was trained on; None for a model of unknown origin."""
     content = artifacts.read(f"{model_name(model)}/manifest.json")
-    return None if content is None else frozenset(_MANIFEST.validate_json(content).keys)
+    return None if content is None else _MANIFEST.validate_json(content)
 
 
 def write_predictions(
@@ -99,5 +100,8 @@ def read_predictions(artifacts: ArtifactStore, model: str) -> dict[str, Predicti
 def _needed(artifacts: ArtifactStore, name: str) -> bytes:
     content = artifacts.read(name)
     if content is None:
-        raise LookupError(f"the record {name} of this cycle is gone")
+        raise StorageError(
+            f"the record {name} that an earlier step wrote is gone",
+            tip="`retrainer run-once` starts afresh",
+        )
     return content

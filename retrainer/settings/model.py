@@ -52,13 +52,13 @@ Name = Annotated[str, AfterValidator(require_name)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PluginSettings(BaseModel):
     """A plugin by its `type`; all other keys are its own options."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     type: str
     """Which plugin: a name of the entry-point group."""
@@ -179,7 +179,6 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
     )
 
     state_dir: Path = Path(".retrainer")

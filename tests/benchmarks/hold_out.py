@@ -15,7 +15,7 @@ from measurement import rasa_python
 from retrainer.adapters.projects import find_project
 from retrainer.adapters.rasa_client import RasaClient
 from retrainer.domain.split import distinct, split
-from retrainer.pipeline.world import Assistant
+from retrainer.settings.model import EvaluationSettings
 
 
 def main() -> None:
@@ -29,7 +29,8 @@ def main() -> None:
     ):
         found = find_project(project)
         examples = rasa.read_project(found).examples
-        parts = split(examples, fraction=Assistant.holdout, minimum=Assistant.minimum_examples)
+        rule = EvaluationSettings()
+        parts = split(examples, fraction=rule.holdout, minimum=rule.minimum_examples)
         texts = frozenset(example.text for example in parts.held_out)
         copy, _ = rasa.write_training_project(found, texts, training.absolute())
     held_out = defaultdict(list)

@@ -78,11 +78,15 @@ def compare() -> tuple[Comparison, Path, Path]:
             Figure("run-once, without `test core`", our_seconds, "s", without_core),
         ),
         notes=(
-            f"medians of {_REPETITIONS} runs, in turns; Rasa's fingerprint cache empty on both "
-            "sides before each run",
+            (
+                f"medians of {_REPETITIONS} runs, in turns; Rasa's fingerprint cache empty on both "
+                "sides before each run"
+            ),
             "theirs: " + ", ".join(f"{name} {s:.1f} s" for name, s in of_command.items()),
-            "run-once tests no stories yet, so the second line leaves `rasa test core` out; "
-            "what it does beside (snapshot, split, verdict, registry, history) the script does not",
+            (
+                "run-once tests no stories yet, so the second line leaves `rasa test core` out; "
+                "what it does beside (snapshot, split, verdict, registry, history) the script does not"
+            ),
         ),
     )
     return comparison, our_folder, their_folder

@@ -6,6 +6,7 @@ from statistics import median
 
 import small_cycle
 from measurement import RETRAINER, Comparison, Figure, Run, measure, say
+
 from retrainer.errors import EXIT_SKIPPED
 
 _REPETITIONS = 9
@@ -53,11 +54,15 @@ def compare(ours: Path, theirs: Path) -> Comparison:
             Figure("retrainer --help", seconds["--help"], "s"),
         ),
         notes=(
-            f"medians of {_REPETITIONS} runs after one to warm up, byte code cached; fastest "
-            f"run-once {min(run.seconds for run in night):.2f} s, slowest "
-            f"{max(run.seconds for run in night):.2f} s",
-            "run-once started no Rasa process; `rasa train`, run once more in its own project, "
-            "finds all components in its cache",
+            (
+                f"medians of {_REPETITIONS} runs after one to warm up, byte code cached; fastest "
+                f"run-once {min(run.seconds for run in night):.2f} s, slowest "
+                f"{max(run.seconds for run in night):.2f} s"
+            ),
+            (
+                "run-once started no Rasa process; `rasa train`, run once more in its own project, "
+                "finds all components in its cache"
+            ),
         ),
     )
 

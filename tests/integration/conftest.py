@@ -1,6 +1,5 @@
 """Real Rasa for the tests of this ring: one warm worker, and models trained once a session."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,24 +8,6 @@ from support.rasa_projects import COMPILED_PIPELINE, DIET_PIPELINE, write_projec
 
 from retrainer.adapters.rasa_client import RasaClient, TimeLimits
 from retrainer.ports import Progress, Project
-
-
-@pytest.fixture(scope="session")
-def rasa_python() -> Path:
-    """The interpreter of the Rasa environment.
-
-    A missing one fails the tests, since a run without them says little; whoever wants that has to
-    say so with RETRAINER_TEST_WITHOUT_RASA=1.
-    """
-    beside = Path(__file__).parents[2] / ".venv-rasa" / "bin" / "python"
-    python = Path(os.environ.get("RETRAINER_RASA__PYTHON") or beside)
-    if not python.exists():
-        if os.environ.get("RETRAINER_TEST_WITHOUT_RASA") == "1":
-            pytest.skip("without Rasa, as RETRAINER_TEST_WITHOUT_RASA asks for")
-        pytest.fail(
-            f"no Rasa interpreter at {python}: run `make setup`, or set RETRAINER_RASA__PYTHON"
-        )
-    return python
 
 
 @pytest.fixture(scope="session")

@@ -287,7 +287,9 @@ def test_retention_keeps_champion_and_predecessor(lab):
     assert {champion, successor} <= set(names)
     assert len(names) == 4
     assert newest in names
-    assert records.read_manifest(lab.artifacts, champion)
+    manifests = [records.read_manifest(lab.artifacts, name) for name in names]
+    kept = {folder.name for folder in (lab.folder / "snapshots").iterdir() if folder.is_dir()}
+    assert {manifest.snapshot for manifest in manifests} == kept
 
 
 def test_a_source_that_fails_is_a_failed_cycle(served):
