@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from retrainer.adapters.clock import SystemClock
 from retrainer.errors import ConfigurationError
 from retrainer.pipeline.conclusion import EVENTS
-from retrainer.pipeline.world import Assistant, World
+from retrainer.pipeline.world import Assistant, Desk, World
 from retrainer.ports import CycleListener, DataSource, Notifier, Platform, Project, Versions
 from retrainer.settings import AssistantSettings, PluginSettings, Settings, find_config, load
 from retrainer.settings import policy_of as settings_policy
@@ -134,6 +134,17 @@ class Application:
             )
         return made
 
+    def require_plugins(self) -> None:
+        """Make sure that every plugin is known and takes its options.
+
+        Raises:
+            ConfigurationError: with the key's path.
+        """
+        _ = self.notifiers
+        for name in self.settings.assistants:
+            self.source(name)
+            self.platform(name)
+
     def assistants(self, name: str | None) -> tuple[str, ...]:
         """The named assistant, or all of them.
 
@@ -161,6 +172,10 @@ class Application:
             "platforms", settings, folder, "assistants", name, "platform"
         )
         return platform
+
+    def desk(self, name: str) -> Desk:
+        """What a person needs to change the champion: neither a source nor Rasa."""
+        return Desk(name, self.clock, self.platform(name), self.store)
 
     def world(self, name: str, listener: CycleListener) -> World:
         """Everything that a cycle of this assistant may touch."""

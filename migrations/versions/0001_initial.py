@@ -11,7 +11,7 @@ revision = "0001"
 down_revision = None
 
 _RUNNING = sa.text("status = 'running'")
-_UNDELIVERED = sa.text("delivered_at IS NULL")
+_WAITING = sa.text("delivered_at IS NULL AND given_up_at IS NULL")
 
 
 def upgrade() -> None:
@@ -151,17 +151,18 @@ def _create_outbox() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         _moment("next_attempt_at"),
         _moment("delivered_at", nullable=True),
+        _moment("given_up_at", nullable=True),
         sa.Column("last_error", sa.Text),
         sa.PrimaryKeyConstraint("number", name="pk_outbox"),
         sa.ForeignKeyConstraint(["cycle"], ["cycles.number"], name="fk_outbox_cycle_cycles"),
         sa.UniqueConstraint("cycle", "notifier", name="uq_outbox_cycle_notifier"),
     )
     op.create_index(
-        "ix_outbox_undelivered",
+        "ix_outbox_waiting",
         "outbox",
         ["number"],
-        sqlite_where=_UNDELIVERED,
-        postgresql_where=_UNDELIVERED,
+        sqlite_where=_WAITING,
+        postgresql_where=_WAITING,
     )
 
 

@@ -8,8 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from retrainer.cli.output import messages, say, show
-from retrainer.cli.progress import listener_for
+from retrainer.cli.output import say, show
 from retrainer.domain.cycle import Model, Promotion
 from retrainer.errors import ConfigurationError
 from retrainer.wiring import Application
@@ -48,8 +47,8 @@ def promote(
     from retrainer.pipeline import by_hand
 
     application = Application.from_config(context.obj)
-    world = application.world(_one(application, assistant), listener_for(messages))
-    _tell(by_hand.promote(world, model, actor=getpass.getuser(), note=reason))
+    desk = application.desk(_one(application, assistant))
+    _tell(by_hand.promote(desk, model, actor=getpass.getuser(), note=reason))
 
 
 def rollback(
@@ -61,8 +60,8 @@ def rollback(
     from retrainer.pipeline import by_hand
 
     application = Application.from_config(context.obj)
-    world = application.world(_one(application, assistant), listener_for(messages))
-    _tell(by_hand.rollback(world, actor=getpass.getuser(), note=reason))
+    desk = application.desk(_one(application, assistant))
+    _tell(by_hand.rollback(desk, actor=getpass.getuser(), note=reason))
 
 
 def _one(application: Application, assistant: str | None) -> str:

@@ -45,6 +45,10 @@ class PlainProgress:
         self._last, self._last_said = progress.what, now
         self._say(f"    {describe(progress)}")
 
+    def warn(self, sentence: str) -> None:
+        """Say it among the steps."""
+        self._say(f"  warning: {sentence}")
+
     def ended(self, report: CycleReport) -> None:
         """Say how long it took; what came of it is the result, printed elsewhere."""
         del report
@@ -88,6 +92,10 @@ class LiveProgress:
     def progress(self, progress: Progress) -> None:
         """Show what the running step is at."""
         self._progress = progress
+
+    def warn(self, sentence: str) -> None:
+        """Print it above the view, where it stays."""
+        self._console.print(escape(f"warning: {sentence}"), soft_wrap=True)
 
     def ended(self, report: CycleReport) -> None:
         """Take the view away; the result is printed in its place."""

@@ -53,6 +53,7 @@ def run_once(
     configuration is wrong.
     """
     application = Application.from_config(context.obj)
+    application.require_plugins()  # a typo shows now, not after hours of training
     signal.signal(signal.SIGTERM, _terminated)
     failures: list[int] = []
     verdicts: list[int] = []

@@ -129,6 +129,8 @@ class State:
     uploaded: bool = False
     #: Name of the model that served when the evaluation began; None before the first promotion.
     champion: str | None = None
+    #: When the champion last changed before that, by the ledger.
+    champion_since: datetime | None = None
     evaluation: Evaluation | None = None
     verdict: Verdict | None = None
     #: Set before the active model is touched: (previous champion, new champion).

@@ -7,6 +7,7 @@ lets the champion see tomorrow's test items and was measured to flatter it by 8 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from retrainer.domain.examples import Example, example_key
 
@@ -18,7 +19,8 @@ _RANGE = 1 << 4 * _HEX_DIGITS
 class Split:
     """Which examples train and which are held out.
 
-    `whole` maps each intent that is too small to split to its number of distinct examples.
+    `whole` maps each intent (and each response) that is too small to split to its number of
+    distinct examples.
     """
 
     training: tuple[Example, ...]
@@ -38,27 +40,32 @@ def split(examples: Sequence[Example], *, fraction: float, minimum: int) -> Spli
     An intent with fewer than `minimum` distinct texts stays whole in training, and so does one
     that the holdout would leave without anything to train on.
     """
-    held: dict[str, set[str]] = defaultdict(set)
-    seen: dict[str, set[str]] = defaultdict(set)
-    for example in examples:
-        key = example_key(example.text)
-        seen[example.label].add(key)
-        if in_holdout(key, fraction):
-            held[example.label].add(key)
-    whole = {
-        label: len(keys)
-        for label, keys in seen.items()
-        if len(keys) < minimum or len(held[label]) == len(keys)
-    }
+    chosen = {key for key in map(_key, examples) if in_holdout(key, fraction)}
+    intents, responses = _keys_by(examples, "intent"), _keys_by(examples, "response")
+    whole = {i: keys for i, keys in intents.items() if len(keys) < minimum or keys <= chosen}
+    # A response that would be left with nothing to train on could never be answered with.
+    whole |= {response: keys for response, keys in responses.items() if keys <= chosen}
     # A text under two labels leaves training under both, or the holdout would not be unseen.
-    out = {key for label, keys in held.items() if label not in whole for key in keys}
-    kept = {key for label in whole for key in held[label]}
-    out -= kept
+    out = chosen - {key for keys in whole.values() for key in keys}
     return Split(
-        training=tuple(e for e in examples if example_key(e.text) not in out),
-        held_out=tuple(e for e in examples if example_key(e.text) in out),
-        whole=dict(sorted(whole.items())),
+        training=tuple(e for e in examples if _key(e) not in out),
+        held_out=tuple(e for e in examples if _key(e) in out),
+        whole={label: len(keys) for label, keys in sorted(whole.items())},
     )
+
+
+def _key(example: Example) -> str:
+    return example_key(example.text)
+
+
+def _keys_by(
+    examples: Iterable[Example], label: Literal["intent", "response"]
+) -> dict[str, set[str]]:
+    keys: dict[str, set[str]] = defaultdict(set)
+    for example in examples:
+        if name := getattr(example, label):
+            keys[name].add(_key(example))
+    return keys
 
 
 def distinct(examples: Iterable[Example]) -> tuple[Example, ...]:

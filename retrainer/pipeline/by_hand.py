@@ -1,60 +1,76 @@
 """What a person does to the champion, on the same ledger as what cycles do."""
 
 from retrainer.domain.cycle import Promotion, PromotionReason
-from retrainer.errors import ModelNotFound, PlatformError
-from retrainer.pipeline.conclusion import predecessor
-from retrainer.pipeline.data_steps import note_outside_change
-from retrainer.pipeline.world import World
+from retrainer.domain.retention import predecessor
+from retrainer.errors import ModelNotFound, PlatformError, RetrainerError
+from retrainer.pipeline.ledger import note_outside_change
+from retrainer.pipeline.world import Desk
 
 
-def promote(world: World, model: str, *, actor: str, note: str) -> Promotion:
+def promote(desk: Desk, model: str, *, actor: str, note: str) -> Promotion:
     """Make a stored model the champion, whatever the policy says of it.
 
     Raises:
         ModelNotFound: the platform has no model of this name.
-        PlatformError: it is the champion already, or it does not serve now.
+        PlatformError: it is the champion already, is damaged, or does not serve; then the model
+            that served before serves again.
     """
-    return _change(world, model, PromotionReason.PERSON, actor, note)
+    note_outside_change(desk)
+    return _change(desk, model, PromotionReason.PERSON, actor, note)
 
 
-def rollback(world: World, *, actor: str, note: str) -> Promotion:
+def rollback(desk: Desk, *, actor: str, note: str) -> Promotion:
     """Make the champion's predecessor the champion again.
 
     Raises:
         ModelNotFound: there is no predecessor, or it is not stored any more.
+        PlatformError: as `promote`.
     """
-    active = world.platform.active()
-    before = predecessor(active, world.store.promotions(world.assistant.name))
+    note_outside_change(desk)
+    active = desk.platform.active()
+    before = predecessor(active, desk.store.promotions(desk.assistant))
     if before is None:
         raise ModelNotFound(
-            f"{active or world.assistant.name} has no predecessor on the ledger to go back to",
+            f"{active or desk.assistant} has no predecessor on the ledger to go back to",
             tip="`retrainer models` lists what `retrainer promote MODEL --reason ...` can take",
         )
-    return _change(world, before, PromotionReason.ROLLBACK, actor, note)
+    return _change(desk, before, PromotionReason.ROLLBACK, actor, note)
 
 
-def _change(world: World, model: str, reason: PromotionReason, actor: str, note: str) -> Promotion:
-    name = world.assistant.name
-    stored = [m.name for m in world.platform.models()]
-    if model not in stored:
-        raise ModelNotFound(
-            f"{name} has no model {model}; {len(stored)} are stored",
-            tip=f"`retrainer models --assistant {name}` lists them",
-        )
-    note_outside_change(world)
-    active = world.platform.active()
+def _change(desk: Desk, model: str, reason: PromotionReason, actor: str, note: str) -> Promotion:
+    active = desk.platform.active()
     if active == model:
-        raise PlatformError(f"{model} is the champion of {name} already")
-    world.platform.activate(model, expected=active)
+        raise PlatformError(f"{model} is the champion of {desk.assistant} already")
+    desk.platform.activate(model, expected=active)
     promotion = Promotion(
-        assistant=name,
+        assistant=desk.assistant,
         previous=active,
         model=model,
         reason=reason,
         actor=actor,
-        at=world.clock.now(),
+        at=desk.clock.now(),
         note=note,
     )
-    world.store.record_promotion(promotion)
-    world.platform.confirm(model)
+    desk.store.record_promotion(promotion)
+    try:
+        desk.platform.confirm(model)
+    except RetrainerError as error:
+        if active is not None:
+            _take_back(desk, promotion, active, error)
+        raise
     return promotion
+
+
+def _take_back(desk: Desk, made: Promotion, before: str, error: RetrainerError) -> None:
+    desk.platform.activate(before, expected=made.model)
+    desk.store.record_promotion(
+        Promotion(
+            assistant=desk.assistant,
+            previous=made.model,
+            model=before,
+            reason=PromotionReason.ROLLBACK,
+            actor=made.actor,
+            at=desk.clock.now(),
+            note=f"{made.model} was not confirmed: {error}",
+        )
+    )

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,6 @@ from retrainer.domain.cycle import (
     Cycle,
     DataSummary,
     Finding,
-    Promotion,
-    PromotionReason,
     Severity,
     Snapshot,
     State,
@@ -20,6 +19,7 @@ from retrainer.domain.examples import Example, example_key
 from retrainer.domain.split import distinct, split
 from retrainer.errors import ProjectError
 from retrainer.pipeline import records
+from retrainer.pipeline.ledger import note_outside_change
 from retrainer.pipeline.world import Assistant, World
 
 _SHOWN = 10
@@ -27,7 +27,7 @@ _SHOWN = 10
 
 def pull(cycle: Cycle, state: State, world: World) -> State:
     """Take a snapshot; if it leads where the last cycle already went, there is nothing to do."""
-    note_outside_change(world)
+    note_outside_change(world.desk)
     snapshot = world.snapshots.take(world.source)
     fingerprint = _fingerprint(snapshot, world.assistant)
     same_as = None
@@ -36,34 +36,16 @@ def pull(cycle: Cycle, state: State, world: World) -> State:
     return replace(state, snapshot=snapshot, fingerprint=fingerprint, same_as=same_as)
 
 
-def note_outside_change(world: World) -> None:
-    """Put on the ledger that somebody else changed the active model, if so."""
-    active = world.platform.active()
-    newest = world.store.promotions(world.assistant.name, limit=1)
-    recorded = newest[0].model if newest else None
-    if active is not None and active != recorded:
-        world.store.record_promotion(
-            Promotion(
-                assistant=world.assistant.name,
-                previous=recorded,
-                model=active,
-                reason=PromotionReason.OUTSIDE,
-                actor="unknown",
-                at=world.clock.now(),
-                note="found active; it was not promoted by retrainer",
-            )
-        )
-
-
 def validate(cycle: Cycle, state: State, world: World) -> State:
     """Read everything with Rasa's own readers, and stop at what would make the cycle pointless."""
     root = world.snapshots.folder(_snapshot(state))
-    project = world.find_project(root)
-    contents = world.rasa.read_project(project)
-    must_pass = world.rasa.read_must_pass(_files(root, world.assistant.must_pass, "must_pass"))
-    test_data = world.rasa.read_examples(
-        _files(root, world.assistant.test_data, "evaluation.test_data")
-    )
+    with _places_in_project(root, state):
+        project = world.find_project(root)
+        contents = world.rasa.read_project(project)
+        must_pass = world.rasa.read_must_pass(_files(root, world.assistant.must_pass, "must_pass"))
+        test_data = world.rasa.read_examples(
+            _files(root, world.assistant.test_data, "evaluation.test_data")
+        )
     intents = sorted({example.intent for example in contents.examples if example.intent})
     findings = [
         *_too_few_intents(intents, contents.examples),
@@ -72,7 +54,8 @@ def validate(cycle: Cycle, state: State, world: World) -> State:
         *_unknown(test_data, intents, "no training example has it"),
     ]
     findings += [] if findings else world.rasa.validate(project)
-    _require_sound(findings, fail_on_warnings=world.assistant.fail_on_warnings)
+    with _places_in_project(root, state):
+        _require_sound(findings, fail_on_warnings=world.assistant.fail_on_warnings)
     records.write_contents(
         world.artifacts,
         cycle.challenger,
@@ -126,6 +109,16 @@ def _snapshot(state: State) -> Snapshot:
     return state.snapshot
 
 
+@contextmanager
+def _places_in_project(root: Path, state: State) -> Iterator[None]:
+    """Name files as they are known in the project: its owner has never seen the snapshot."""
+    try:
+        yield
+    except ProjectError as error:
+        message = error.message.replace(f"{root}/", "").replace(str(root), _snapshot(state).origin)
+        raise ProjectError(message, tip=error.tip) from error
+
+
 def _fingerprint(snapshot: Snapshot, assistant: Assistant) -> str:
     """What the verdict depends on, but for the champion: 64 hexadecimal digits.
 
@@ -162,7 +155,8 @@ def _too_few_intents(intents: Sequence[str], examples: Sequence[Example]) -> lis
     return [
         Finding(
             Severity.ERROR,
-            f"the training data holds {len(intents)} intents{found}, at least 2 are needed",
+            f"the training data holds {_counted(len(intents), 'intent')}{found}, "
+            "at least 2 are needed",
             file,
         )
     ]
@@ -177,12 +171,16 @@ def _unknown(examples: Sequence[Example], known: Sequence[str], why: str) -> lis
     ]
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _require_sound(findings: Sequence[Finding], *, fail_on_warnings: bool) -> None:
     fatal = [f for f in findings if fail_on_warnings or f.severity is Severity.ERROR]
     if not fatal:
         return
     more = f"\n… and {len(fatal) - _SHOWN} more" if len(fatal) > _SHOWN else ""
     raise ProjectError(
-        f"the project has {len(fatal)} {'finding' if len(fatal) == 1 else 'findings'} "
+        f"the project has {_counted(len(fatal), 'finding')} "
         "that must be mended, 0 are allowed:\n" + "\n".join(map(str, fatal[:_SHOWN])) + more
     )

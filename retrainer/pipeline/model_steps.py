@@ -1,7 +1,7 @@
 """The steps that make and judge a model: train, upload, evaluate, decide."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from retrainer.domain.predictions import Prediction
 from retrainer.errors import ModelNotFound, StorageError
 from retrainer.pipeline import records
 from retrainer.pipeline.data_steps import candidates, working_folder
+from retrainer.pipeline.ledger import newest
 from retrainer.pipeline.world import World
 
 
@@ -49,7 +50,7 @@ def upload(cycle: Cycle, state: State, world: World) -> State:
 def evaluate(cycle: Cycle, state: State, world: World) -> State:
     """Measure champion and challenger on the same examples, which neither was trained on."""
     contents = records.read_contents(world.artifacts, cycle.challenger)
-    champion = world.platform.active()
+    champion, changed = world.platform.active(), newest(world.desk)
     trained_on = _manifest(cycle, world)
     champion_trained_on = records.read_manifest(world.artifacts, champion) if champion else None
     test_set = unseen(
@@ -58,7 +59,7 @@ def evaluate(cycle: Cycle, state: State, world: World) -> State:
         champion_saw=frozenset(champion_trained_on.keys if champion_trained_on else ()),
     )
     texts = [e.text for e in test_set.examples] + [m.example.text for m in contents.must_pass]
-    after = answers(cycle.challenger, _challenger_archive(cycle, world), texts, world)
+    after = answers(cycle.challenger, lambda: _challenger_archive(cycle, world), texts, world)
     challenger = report(cycle.challenger, test_set, after, contents.must_pass)
     intents = {example.intent for example in contents.examples if example.intent}
     evaluation = Evaluation(
@@ -67,22 +68,32 @@ def evaluate(cycle: Cycle, state: State, world: World) -> State:
         unmeasured=tuple(sorted(intents - challenger.intents.keys())),
     )
     if champion is not None:
-        before = answers(champion, world.platform.fetch(champion), texts, world)
+        before = answers(champion, lambda: world.platform.fetch(champion), texts, world)
         evaluation = replace(
             evaluation,
             champion=report(champion, test_set, before, contents.must_pass),
             champion_known=champion_trained_on is not None,
             flips=find_flips(test_set, before, after),
         )
-    return replace(state, champion=champion, evaluation=evaluation)
+    return replace(
+        state,
+        champion=champion,
+        champion_since=changed.at if changed else None,
+        evaluation=evaluation,
+    )
 
 
-def answers(model: str, archive: Path, texts: Sequence[str], world: World) -> dict[str, Prediction]:
-    """The model's prediction for each text; only what was never asked before is asked."""
+def answers(
+    model: str, archive: Callable[[], Path], texts: Sequence[str], world: World
+) -> dict[str, Prediction]:
+    """The model's prediction for each text; only what was never asked before is asked.
+
+    `archive` is called only if something has to be asked: fetching one may be a long download.
+    """
     known = records.read_predictions(world.artifacts, model)
     missing = [text for text in dict.fromkeys(texts) if text not in known]
     if missing:
-        predicted = world.rasa.predict(archive, missing, world.listener.progress)
+        predicted = world.rasa.predict(archive(), missing, world.listener.progress)
         known |= {p.text: p for p in predicted}
         records.write_predictions(world.artifacts, model, known)
     return known

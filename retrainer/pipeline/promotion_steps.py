@@ -5,6 +5,7 @@ from dataclasses import replace
 from retrainer.domain.cycle import Cycle, Promotion, PromotionReason, State
 from retrainer.domain.verdict import Check, Outcome, Verdict
 from retrainer.errors import ChampionMoved, PlatformError, RetrainerError
+from retrainer.pipeline.ledger import newest
 from retrainer.pipeline.world import World
 
 ACTOR = "retrainer"
@@ -17,10 +18,18 @@ def promote(cycle: Cycle, state: State, world: World) -> State:
     """
     if cycle.dry_run or state.verdict is None or state.verdict.outcome is not Outcome.PROMOTE:
         return state
+    last = newest(world.desk)
+    if last is not None and last.at != state.champion_since and last.cycle != cycle.number:
+        return _held(state, state.verdict, f"{last.actor} made {last.model} the champion since")
+    world.fence()
     try:
         world.platform.activate(cycle.challenger, expected=state.champion)
     except ChampionMoved as error:
-        return replace(state, verdict=_held(state.verdict, state.champion, error))
+        return _held(state, state.verdict, str(error))
+    except RetrainerError:
+        if world.platform.active() != cycle.challenger:
+            raise
+        # It failed after it had changed the champion; `confirm` finds out whether that serves.
     return replace(state, promoted=(state.champion, cycle.challenger))
 
 
@@ -81,10 +90,12 @@ def _rolled_back(
     return PlatformError(f"{model} was promoted but does not serve; {previous} is back: {error}")
 
 
-def _held(verdict: Verdict, measured: str | None, error: ChampionMoved) -> Verdict:
+def _held(state: State, verdict: Verdict, why: str) -> State:
+    """A person has to look; without its fingerprint the next cycle measures again."""
     check = Check(
         rule="champion_moved",
         outcome=Outcome.HOLD,
-        sentence=f"the challenger was measured against {measured or 'no champion'}, but {error}",
+        sentence=f"the challenger was measured against {state.champion or 'no champion'}, but {why}",
     )
-    return Verdict(Outcome.HOLD, verdict.policy, (*verdict.checks, check))
+    held = Verdict(Outcome.HOLD, verdict.policy, (*verdict.checks, check))
+    return replace(state, verdict=held, fingerprint=None)

@@ -5,8 +5,9 @@ Names are fixed here, so that a resumed cycle finds them again.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from retrainer.domain.examples import Example, MustPass
 from retrainer.domain.predictions import Prediction
@@ -31,6 +32,8 @@ class Manifest:
     keys: tuple[str, ...]
 
 
+_Record = TypeVar("_Record")
+
 _CONTENTS = TypeAdapter(Contents)
 _MANIFEST = TypeAdapter(Manifest)
 _PROJECT = TypeAdapter(Project)
@@ -53,8 +56,8 @@ def write_contents(artifacts: ArtifactStore, challenger: str, contents: Contents
 
 
 def read_contents(artifacts: ArtifactStore, challenger: str) -> Contents:
-    """What `write_contents` kept; StorageError if it is gone."""
-    return _CONTENTS.validate_json(_needed(artifacts, f"{cycle_name(challenger)}/contents.json"))
+    """What `write_contents` kept; StorageError if it is gone or damaged."""
+    return _needed(artifacts, f"{cycle_name(challenger)}/contents.json", _CONTENTS)
 
 
 def write_training_project(artifacts: ArtifactStore, challenger: str, project: Project) -> None:
@@ -64,10 +67,8 @@ def write_training_project(artifacts: ArtifactStore, challenger: str, project: P
 
 
 def read_training_project(artifacts: ArtifactStore, challenger: str) -> Project:
-    """What `write_training_project` kept; StorageError if it is gone."""
-    return _PROJECT.validate_json(
-        _needed(artifacts, f"{cycle_name(challenger)}/training_project.json")
-    )
+    """What `write_training_project` kept; StorageError if it is gone or damaged."""
+    return _needed(artifacts, f"{cycle_name(challenger)}/training_project.json", _PROJECT)
 
 
 def write_manifest(artifacts: ArtifactStore, model: str, manifest: Manifest) -> None:
@@ -76,9 +77,11 @@ def write_manifest(artifacts: ArtifactStore, model: str, manifest: Manifest) -> 
 
 
 def read_manifest(artifacts: ArtifactStore, model: str) -> Manifest | None:
-    """What the model was trained on; None for a model of unknown origin."""
-    content = artifacts.read(f"{model_name(model)}/manifest.json")
-    return None if content is None else _MANIFEST.validate_json(content)
+    """What the model was trained on; None for a model of unknown origin.
+
+    A record that cannot be read (damaged, or of another version) is as good as none.
+    """
+    return _read(artifacts, f"{model_name(model)}/manifest.json", _MANIFEST)
 
 
 def write_predictions(
@@ -91,17 +94,25 @@ def write_predictions(
 
 def read_predictions(artifacts: ArtifactStore, model: str) -> dict[str, Prediction]:
     """The model's answers so far, by text."""
-    content = artifacts.read(f"{model_name(model)}/predictions.json")
-    if content is None:
-        return {}
-    return {prediction.text: prediction for prediction in _PREDICTIONS.validate_json(content)}
+    known = _read(artifacts, f"{model_name(model)}/predictions.json", _PREDICTIONS)
+    return {prediction.text: prediction for prediction in known or ()}
 
 
-def _needed(artifacts: ArtifactStore, name: str) -> bytes:
+def _read(artifacts: ArtifactStore, name: str, of: TypeAdapter[_Record]) -> _Record | None:
     content = artifacts.read(name)
     if content is None:
+        return None
+    try:
+        return of.validate_json(content)
+    except ValidationError:
+        return None
+
+
+def _needed(artifacts: ArtifactStore, name: str, of: TypeAdapter[_Record]) -> _Record:
+    record = _read(artifacts, name, of)
+    if record is None:
         raise StorageError(
-            f"the record {name} that an earlier step wrote is gone",
+            f"the record {name} that an earlier step wrote is gone or damaged",
             tip="`retrainer run-once` starts afresh",
         )
-    return content
+    return record

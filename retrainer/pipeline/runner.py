@@ -1,12 +1,14 @@
 """Runs one cycle: a fold of the steps over a State, each result a row before the next begins."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from retrainer.domain.cycle import Status, Trigger
-from retrainer.errors import LeaseLost, RetrainerError
-from retrainer.pipeline.conclusion import event, sweep
+from retrainer.errors import DatabaseError, LeaseLost, PlatformError, RetrainerError
+from retrainer.pipeline.conclusion import event
 from retrainer.pipeline.heartbeat import LEASE, Heartbeat
+from retrainer.pipeline.retention import sweep
 from retrainer.pipeline.steps import CYCLE, POINT_OF_NO_RETURN, Step, remove_working_folder
 from retrainer.pipeline.world import World
 from retrainer.ports import CycleReport, Lease
@@ -36,19 +38,28 @@ def run_cycle(
         LeaseLost: another process took the cycle over.
         DatabaseError: the cycle could not be recorded; it goes on at the next run.
     """
-    lease = world.store.begin(
-        world.assistant.name, trigger, owner=owner, lease=LEASE, dry_run=dry_run, force=force
-    )
     with world.rasa:
-        report = _Run(world, lease, steps).run()
-    sweep(world, report)
+        while True:
+            lease = world.store.begin(
+                world.assistant.name,
+                trigger,
+                owner=owner,
+                lease=LEASE,
+                dry_run=dry_run,
+                force=force,
+            )
+            run = _Run(world, lease, steps)
+            if lease.cycle.dry_run == dry_run:
+                report = run.run()
+                break
+            run.make_way(dry_run=dry_run)
     world.listener.ended(report)
     return report
 
 
 class _Run:
     def __init__(self, world: World, lease: Lease, steps: Sequence[Step]) -> None:
-        self._world = world
+        self._world = replace(world, fence=lambda: world.store.renew(lease, LEASE))
         self._lease = lease
         self._steps = steps
         self._cycle = lease.cycle
@@ -74,14 +85,29 @@ class _Run:
                 continue
             try:
                 self._perform(step)
-            except LeaseLost:
-                raise
+            except (LeaseLost, DatabaseError):
+                raise  # nothing can be recorded now; whoever is next takes the cycle up from here
             except RetrainerError as error:
                 self._world.store.step_failed(self._lease, step.name, str(error))
                 return self._undone(Status.FAILED, str(error), error.tip, step.name)
         if self._cycle.dry_run:
             self._undo()
         return self._finish(Status.COMPLETED)
+
+    def make_way(self, *, dry_run: bool) -> None:
+        """End an interrupted cycle of the other kind: a dry run must not go on as a real one.
+
+        Raises:
+            PlatformError: it was interrupted while it promoted, and has to be finished first.
+        """
+        if self._may_serve:
+            raise PlatformError(
+                f"cycle {self._cycle.number} was interrupted while it promoted "
+                f"{self._cycle.challenger}, and a dry run cannot finish that",
+                tip=f"run `retrainer run-once --assistant {self._cycle.assistant}` first",
+            )
+        asked = "a dry run" if dry_run else "a cycle that is no dry run"
+        self._undone(Status.ABANDONED, f"it was interrupted, and then {asked} was asked for")
 
     def _perform(self, step: Step) -> None:
         world, before = self._world, self._state
@@ -95,8 +121,13 @@ class _Run:
         )
         self._state = after
 
+    @property
+    def _may_serve(self) -> bool:
+        """Whether users may have the challenger already: from here on it only goes forward."""
+        return POINT_OF_NO_RETURN in self._attempts and not self._cycle.dry_run
+
     def _too_late(self) -> str | None:
-        if POINT_OF_NO_RETURN in self._attempts:
+        if self._may_serve:
             return None
         for name, attempts in self._attempts.items():
             if name not in self._done and attempts >= MAXIMUM_ATTEMPTS:
@@ -109,7 +140,7 @@ class _Run:
     def _undone(
         self, status: Status, error: str, tip: str | None = None, step: str | None = None
     ) -> CycleReport:
-        if POINT_OF_NO_RETURN not in self._attempts:
+        if not self._may_serve:
             self._undo()
         return self._finish(status, error, tip, step)
 
@@ -126,6 +157,8 @@ class _Run:
         failed_step: str | None = None,
     ) -> CycleReport:
         remove_working_folder(self._cycle, self._world)
+        if status is not Status.SKIPPED:
+            sweep(self._world, self._state)
         ending = event(status, self._cycle, self._state)
         return self._world.store.finish(
             self._lease,

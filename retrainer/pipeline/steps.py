@@ -34,7 +34,8 @@ class Step:
 def forget(cycle: Cycle, world: World) -> None:
     """Delete what the cycle wrote down and built; the log beside its folder stays."""
     remove_working_folder(cycle, world)
-    world.artifacts.delete(records.model_name(cycle.challenger))
+    if world.platform.active() != cycle.challenger:
+        world.artifacts.delete(records.model_name(cycle.challenger))
 
 
 def remove_working_folder(cycle: Cycle, world: World) -> None:
@@ -44,8 +45,9 @@ def remove_working_folder(cycle: Cycle, world: World) -> None:
 
 
 def remove_model(cycle: Cycle, world: World) -> None:
-    """Delete the challenger from the platform."""
-    world.platform.remove(cycle.challenger)
+    """Delete the challenger from the platform, unless a person made it the champion meanwhile."""
+    if world.platform.active() != cycle.challenger:
+        world.platform.remove(cycle.challenger)
 
 
 CYCLE: tuple[Step, ...] = (

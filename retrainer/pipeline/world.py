@@ -41,6 +41,20 @@ class Assistant:
 
 
 @dataclass(frozen=True, slots=True)
+class Desk:
+    """What it takes to change an assistant's champion, and to write down who did."""
+
+    assistant: str
+    clock: Clock
+    platform: Platform
+    store: RunStore
+
+
+def _unguarded() -> None:
+    """Nobody else can be at work."""
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """The assistant's ports.
 
@@ -61,3 +75,10 @@ class World:
     listener: CycleListener
     #: Which ends of a cycle each notifier is told of (see `pipeline.conclusion.event`).
     notifiers: Mapping[str, frozenset[str]]
+    #: Raises LeaseLost if the cycle was taken over; called right before the champion changes.
+    fence: Callable[[], None] = _unguarded
+
+    @property
+    def desk(self) -> Desk:
+        """The part of the world that changes the champion."""
+        return Desk(self.assistant.name, self.clock, self.platform, self.store)

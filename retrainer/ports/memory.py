@@ -144,7 +144,11 @@ class RunStore(Protocol):
         ...
 
     def due_notifications(self) -> tuple[PendingNotification, ...]:
-        """What has not been delivered and may be tried now, oldest first."""
+        """What may be tried now: what failed least first, then the oldest.
+
+        A notifier that has a notification put off is left in peace, with new ones too. What has
+        waited for longer than `domain.delivery.GIVEN_UP_AFTER` is given up, on record.
+        """
         ...
 
     def delivered(self, number: int) -> None:
@@ -152,5 +156,8 @@ class RunStore(Protocol):
         ...
 
     def not_delivered(self, number: int, error: str, retry_after: float | None) -> None:
-        """Count a failed attempt and put the next one off, with growing delay (seconds)."""
+        """Count a failed attempt and put off all that waits for the same notifier.
+
+        The delay grows with the failed attempts; `retry_after`, in seconds, may make it longer.
+        """
         ...

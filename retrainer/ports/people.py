@@ -66,6 +66,10 @@ class CycleListener(Protocol):
         """Something goes on inside the step."""
         ...
 
+    def warn(self, sentence: str) -> None:
+        """Something is not as it should be, but does not change how the cycle ends."""
+        ...
+
     def ended(self, report: CycleReport) -> None:
         """The cycle ended."""
         ...

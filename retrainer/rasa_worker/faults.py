@@ -13,6 +13,10 @@ PROJECT, RASA, ENVIRONMENT, STORAGE, ARCHIVE = (
 )
 
 
+#: The disk, its quota or the largest file allowed is full, or nothing may be written at all.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
 class Fault(Exception):
     """A failure with a sentence for people; `kind` says which error it is in the service."""
 
@@ -49,7 +53,7 @@ def translate(error, show=str):
     if known is not None:
         return known
     cause = root_cause(error)
-    if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    if isinstance(cause, OSError) and cause.errno in _FULL:
         return Fault(
             "{}{}".format(cause.strerror, ": " + str(cause.filename) if cause.filename else ""),
             STORAGE,
@@ -75,6 +79,10 @@ def _yaml_fault(error, show):
     from rasa.shared.exceptions import YamlException, YamlSyntaxException
     from rasa.shared.utils.validation import YamlValidationException
 
+    unread = root_cause(error)
+    mark = getattr(unread, "problem_mark", None)  # of the YAML reader itself
+    if mark is not None and not isinstance(error, YamlException):
+        return project_fault("not valid YAML: " + unread.problem, show(mark.name), mark.line + 1)
     if not isinstance(error, YamlException):
         return None
     file = show(error.filename) if error.filename else None

@@ -5,14 +5,22 @@ beforehand; everything that Rasa makes of an output stays Rasa's own code.
 """
 
 import functools
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 #: Messages in one run of the network.
 _SIZE = 64
 
 
 def configure():
-    """Heed the user's settings for TensorFlow (threads, GPU memory), as the `rasa` command does."""
+    """To be called before anything else imports TensorFlow.
+
+    Heeds the user's settings for it (threads, GPU memory), as the `rasa` command does.
+    """
+    # Rasa's scikit-learn classifiers are stored with skops, which looks up the home of 800
+    # functions in all loaded modules when it is imported: 4 s once TensorFlow is among them, half
+    # a second before. Rasa 3.5 is without it.
+    with suppress(ImportError):
+        import skops.io  # noqa: F401 - for its side effect
     from rasa.utils.tensorflow.environment import setup_tf_environment
 
     setup_tf_environment()

@@ -45,11 +45,11 @@ class Model:
     """The NLU half of a model, loaded: dialogue policies are not needed to understand."""
 
     def __init__(self, archive):
+        networks.configure()
         from rasa.engine.graph import ExecutionContext
         from rasa.engine.runner.dask import DaskGraphRunner
         from rasa.engine.storage.local_model_storage import LocalModelStorage
 
-        networks.configure()
         networks.install()
         sys.dont_write_bytecode = True  # as in training
         folder = tempfile.mkdtemp(prefix="retrainer-model-")

@@ -14,9 +14,9 @@ _RESTORED = re.compile("Restored component '(.*)' from cache")
 
 def train(project, name, into, out):
     """Train a model of this name into an existing empty folder; returns the archive's path."""
+    networks.configure()
     from rasa.model_training import train as rasa_train
 
-    networks.configure()
     # Rasa's own modules are compiled by now; in the project leave no traces.
     sys.dont_write_bytecode = True
     with _progress(out):

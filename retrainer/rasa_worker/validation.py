@@ -5,13 +5,14 @@ import re
 import warnings
 from contextlib import contextmanager
 
-from . import examples
+from . import examples, networks
 
 ERROR, WARNING = "error", "warning"
 
 
 def findings(project):
     """Run Rasa's validator; an error stands wherever `rasa data validate` would fail."""
+    networks.configure()
     from rasa.validator import Validator
 
     with _caught() as said:

@@ -3,34 +3,28 @@
 They are queued in the transaction that ends a cycle, so none is lost and none can fail the cycle.
 """
 
-import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
 import sqlalchemy as sa
 
+from retrainer.domain import delivery
 from retrainer.ports import CycleReport, PendingNotification
 from retrainer.store.records import report
 from retrainer.store.tables import outbox
 
-_FIRST_DELAY = timedelta(seconds=30)
-_LONGEST_DELAY = timedelta(hours=1)
-#: A receiver may ask for more patience than we would have, but not for ever.
-_LONGEST_ASKED = timedelta(days=1)
-_DOUBLINGS = 10
+_WAITING = sa.and_(outbox.c.delivered_at.is_(None), outbox.c.given_up_at.is_(None))
 
 
-def delay_after(attempts: int, retry_after: float | None) -> timedelta:
-    """How long to wait after that many failed attempts: 30 s, then twice as long each, up to 1 h.
-
-    `retry_after` is what the receiver asked for, in seconds: longer is respected, up to a day.
-    """
-    own = min(_FIRST_DELAY * (1 << min(attempts - 1, _DOUBLINGS)), _LONGEST_DELAY)
-    if retry_after is None or math.isnan(retry_after):
-        return own
-    asked = min(max(retry_after, 0.0), _LONGEST_ASKED.total_seconds())
-    return max(own, timedelta(seconds=asked))
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    number: int
+    cycle: int
+    notifier: str
+    attempts: int
+    next_attempt_at: datetime
 
 
 def queue(connection: sa.Connection, cycle: int, notifiers: Iterable[str], now: datetime) -> None:
@@ -50,49 +44,64 @@ def queue(connection: sa.Connection, cycle: int, notifiers: Iterable[str], now: 
 
 
 def due(connection: sa.Connection, now: datetime) -> tuple[PendingNotification, ...]:
-    """What has not been delivered and may be tried now, oldest first."""
-    query = (
-        sa.select(outbox)
-        .where(outbox.c.delivered_at.is_(None), outbox.c.next_attempt_at <= now)
-        .order_by(outbox.c.number)
-    )
-    rows = connection.execute(query).mappings().all()
+    """What may be tried now, in the order of `domain.delivery`; what is too old is given up."""
+    _give_up(connection, now - delivery.GIVEN_UP_AFTER, now)
 
     @cache  # several notifiers tell of the same cycle
     def report_of(cycle: int) -> CycleReport:
         return report(connection, cycle)
 
     return tuple(
-        PendingNotification(
-            row["number"], row["notifier"], report_of(row["cycle"]), row["attempts"]
-        )
-        for row in rows
+        PendingNotification(row.number, row.notifier, report_of(row.cycle), row.attempts)
+        for row in delivery.due(_waiting(connection), now)
     )
 
 
 def delivered(connection: sa.Connection, number: int, now: datetime) -> None:
     """Mark a notification as delivered; again: nothing."""
-    connection.execute(sa.update(outbox).where(_waiting(number)).values(delivered_at=now))
+    connection.execute(
+        sa.update(outbox).where(outbox.c.number == number, _WAITING).values(delivered_at=now)
+    )
 
 
 def put_off(
     connection: sa.Connection, number: int, error: str, retry_after: float | None, now: datetime
 ) -> None:
-    """Count a failed attempt and put the next one off; nothing once it is delivered."""
-    query = sa.select(outbox.c.attempts).where(_waiting(number)).with_for_update()
-    before = connection.scalar(query)
-    if before is None:
+    """Count a failed attempt and put the notifier off; nothing once it is delivered."""
+    waiting = {row.number: row for row in _waiting(connection, lock=True)}
+    failed = waiting.get(number)
+    if failed is None:
         return
+    attempts = 1 + sum(row.attempts for row in waiting.values() if row.notifier == failed.notifier)
     connection.execute(
         sa.update(outbox)
-        .where(_waiting(number))
+        .where(outbox.c.number == number)
         .values(
-            attempts=before + 1,
-            next_attempt_at=now + delay_after(before + 1, retry_after),
+            attempts=failed.attempts + 1,
+            next_attempt_at=now + delivery.delay_after(attempts, retry_after),
             last_error=error,
         )
     )
 
 
-def _waiting(number: int) -> sa.ColumnElement[bool]:
-    return sa.and_(outbox.c.number == number, outbox.c.delivered_at.is_(None))
+def _give_up(connection: sa.Connection, oldest: datetime, now: datetime) -> None:
+    days = delivery.GIVEN_UP_AFTER / timedelta(days=1)
+    reason = sa.func.coalesce(outbox.c.last_error, f"not tried for {days:g} days")
+    connection.execute(
+        sa.update(outbox)
+        .where(outbox.c.created_at <= oldest, _WAITING)
+        .values(given_up_at=now, last_error=reason)
+    )
+
+
+def _waiting(connection: sa.Connection, *, lock: bool = False) -> list[_Waiting]:
+    query = sa.select(
+        outbox.c.number,
+        outbox.c.cycle,
+        outbox.c.notifier,
+        outbox.c.attempts,
+        outbox.c.next_attempt_at,
+    )
+    query = query.where(_WAITING).order_by(outbox.c.number)
+    rows = connection.execute(query.with_for_update() if lock else query).mappings()
+    return [_Waiting(**row) for row in rows]

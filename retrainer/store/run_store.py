@@ -179,8 +179,8 @@ class SqlRunStore:
             return ledger.newest_first(connection, assistant, limit)
 
     def due_notifications(self) -> tuple[PendingNotification, ...]:
-        """What has not been delivered and may be tried now, oldest first."""
-        with reading(self._engine) as connection:
+        """What may be tried now; what has waited for too long is given up."""
+        with writing(self._engine) as connection:
             return outbox.due(connection, self._clock.now())
 
     def delivered(self, number: int) -> None:
@@ -189,7 +189,7 @@ class SqlRunStore:
             outbox.delivered(connection, number, self._clock.now())
 
     def not_delivered(self, number: int, error: str, retry_after: float | None) -> None:
-        """Count a failed attempt and put the next one off, with growing delay (seconds)."""
+        """Count a failed attempt and put off all that waits for the same notifier."""
         with writing(self._engine) as connection:
             outbox.put_off(connection, number, error, retry_after, self._clock.now())
 

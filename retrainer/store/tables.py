@@ -171,12 +171,14 @@ outbox = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("next_attempt_at", UtcDateTime, nullable=False),
     sa.Column("delivered_at", UtcDateTime),
+    #: When it had been waiting for too long; `last_error` says what for.
+    sa.Column("given_up_at", UtcDateTime),
     sa.Column("last_error", Prose),
     sa.UniqueConstraint("cycle", "notifier"),
     sa.Index(
-        "ix_outbox_undelivered",
+        "ix_outbox_waiting",
         "number",
-        sqlite_where=sa.text("delivered_at IS NULL"),
-        postgresql_where=sa.text("delivered_at IS NULL"),
+        sqlite_where=sa.text("delivered_at IS NULL AND given_up_at IS NULL"),
+        postgresql_where=sa.text("delivered_at IS NULL AND given_up_at IS NULL"),
     ),
 )

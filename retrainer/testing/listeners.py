@@ -7,12 +7,13 @@ from retrainer.ports import CycleReport, Progress
 
 
 class FakeListener:
-    """Remembers the steps, the progress and the report that it was told of."""
+    """Remembers the steps, the progress, the warnings and the report that it was told of."""
 
     def __init__(self) -> None:
         self.steps: list[str] = []
         self.done: tuple[str, ...] = ()
         self.heard: list[Progress] = []
+        self.warnings: list[str] = []
         self.report: CycleReport | None = None
 
     def begun(self, cycle: Cycle, steps: Sequence[str], done: Sequence[str]) -> None:
@@ -27,6 +28,10 @@ class FakeListener:
     def progress(self, progress: Progress) -> None:
         """Remember the progress."""
         self.heard.append(progress)
+
+    def warn(self, sentence: str) -> None:
+        """Remember the sentence."""
+        self.warnings.append(sentence)
 
     def ended(self, report: CycleReport) -> None:
         """Remember the report."""

@@ -1,5 +1,6 @@
 """Everything that a user may get wrong: one clear error, the right exit code, the champion as it was."""
 
+import hashlib
 import os
 import signal
 import sqlite3
@@ -136,3 +137,240 @@ def test_project(served: Workplace, case: str):
     assert answer.out.count(expected) + answer.err.count(expected) == 1, str(answer)
     if case != "no must-pass file":
         assert served.logs() == logs
+
+
+def broken_yaml(project: Path) -> None:
+    nlu_file = project / "data" / "nlu.yml"
+    nlu_file.write_text('version: "3.1"\nnlu:\n- intent: greet\n  examples: |\n    - hi\n - x: y\n')
+
+
+def latin_1(project: Path) -> None:
+    with (project / "data" / "nlu.yml").open("ab") as file:
+        file.write("    - grüße\n".encode("latin-1"))
+
+
+def one_intent(project: Path) -> None:
+    (project / "data" / "nlu.yml").write_text(nlu({"order": utterances()["order"]}))
+
+
+def undeclared_intent(project: Path) -> None:
+    with (project / "data" / "nlu.yml").open("a") as file:
+        file.write("- intent: refund\n  examples: |\n    - money back\n    - refund me\n")
+
+
+def unknown_must_pass(project: Path) -> None:
+    (project / "must_pass.yml").write_text(nlu({"oder": ["order me a pizza"]}))
+
+
+def broken_must_pass(project: Path) -> None:
+    (project / "must_pass.yml").write_text('version: "3.1"\nnlu: [\n')
+
+
+CONTENTS = {
+    "yaml": (broken_yaml, "data/nlu.yml:6: not valid YAML"),
+    "encoding": (latin_1, "data/nlu.yml:39: not UTF-8: byte 0xfc"),
+    "one-intent": (one_intent, "data/nlu.yml: the training data holds 1 intent (order), at least"),
+    "undeclared": (undeclared_intent, "data/nlu.yml:41: unknown intent 'refund': the domain does"),
+    "must-pass": (unknown_must_pass, "\nmust_pass.yml:5: unknown intent 'oder': no training"),
+    "must-pass-yaml": (broken_must_pass, "must_pass.yml:3: not valid YAML"),
+}
+
+
+@pytest.fixture(scope="module")
+def spoilt(rasa_python: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, Answer]:
+    """Assistants with each kind of wrong content, after one `run-once` for all of them."""
+    place = Workplace.make(tmp_path_factory.mktemp("spoilt") / "place", rasa_python, *CONTENTS)
+    for name, (spoil, _) in CONTENTS.items():
+        spoil(place.folder / name)
+    return place, place.run("run-once", code=1)
+
+
+@pytest.mark.parametrize("case", CONTENTS)
+def test_content(spoilt: tuple[Workplace, Answer], case: str):
+    """Wrong content is named with its file and line in the project, as a failed cycle."""
+    place, answer = spoilt
+    expected = CONTENTS[case][1]
+    assert expected in failed_cycle(place, case)
+    assert str(place.folder / ".retrainer") not in failed_cycle(place, case)
+    assert answer.out.count(expected.strip()) == 1
+    assert answer.errors == []
+    assert place.champion(case) is None
+
+
+def fake_interpreter(folder: Path, libraries: str, python: str = "3.10.1") -> Path:
+    """A program that answers as an interpreter with these libraries would."""
+    program = folder / "python"
+    program.write_text(f"""#!/bin/sh\necho '{{"python": "{python}", "libraries": {libraries}}}'\n""")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize(
+    ("libraries", "expected"),
+    [
+        ('{"rasa": "2.8.34"}', "Rasa 2.8.34"),
+        ('{"rasa-pro": "3.9.1"}', "Rasa Pro 3.9.1"),
+        ("{}", "no Rasa"),
+    ],
+)
+def test_interpreter_of_the_wrong_version(served: Workplace, libraries: str, expected: str):
+    """Exit code 78, with what it is and what is supported; no cycle begins."""
+    cycles = len(served.history())
+    program = fake_interpreter(served.folder, libraries)
+    served.environment["RETRAINER_RASA__PYTHON"] = str(program)
+    answer = served.run("run-once", "--force", code=78)
+    assert expected in one_error(answer)
+    assert "3.5" in answer.err
+    assert "3.6" in answer.err
+    assert len(served.history()) == cycles
+
+
+def test_interpreter_missing(served: Workplace):
+    """Exit code 78, with the key and the command that makes an environment."""
+    served.environment["RETRAINER_RASA__PYTHON"] = "/nowhere/python"
+    answer = served.run("run-once", "--force", code=78)
+    assert "rasa.python is /nowhere/python, which does not exist" in one_error(answer)
+    assert "retrainer rasa setup" in answer.err
+    (served.folder / "not-a-program").write_text("hello")
+    served.environment["RETRAINER_RASA__PYTHON"] = str(served.folder / "not-a-program")
+    assert "not-a-program" in one_error(served.run("run-once", "--force", code=78))
+
+
+def test_worker_killed_while_it_trains(served: Workplace):
+    """As the out-of-memory killer does: a failed cycle that says so, and the next night works."""
+    process = served.start("run-once", "--force")
+    try:
+        served.wait_for_line(process, "LogisticRegressionClassifier")
+        workers = served.workers()
+        os.kill(min(workers), signal.SIGKILL)
+        out, err = process.communicate(timeout=60)
+    finally:
+        kill_all(process)
+    assert process.returncode == 1, err
+    assert "FAILED in step train: the Rasa worker was killed by SIGKILL" in out
+    assert "out-of-memory killer" in failed_cycle(served)
+    assert_gone(workers)
+    assert len(served.documents("models", "--json")) == 1
+    assert not list((served.state() / "cycles").glob("shop-*"))
+
+
+def test_training_over_its_time_limit(served: Workplace):
+    """The worker is killed, and the message names the limit and its key."""
+    config = served.folder / "retrainer.toml"
+    config.write_text(config.read_text() + '\n[assistants.shop.training]\ntime_limit = "0.2s"\n')
+    answer = served.run("run-once", "--force", code=1)
+    assert "longer than its limit of 0.2 s to train" in failed_cycle(served)
+    assert "raise assistants.shop.training.time_limit" in answer.out
+
+
+def large_model(place: Workplace) -> None:
+    """Change the project so that its model holds some megabytes of n-grams."""
+    config = place.folder / "shop" / "config.yml"
+    featurizer = "- name: CountVectorsFeaturizer\n"
+    letters = "  analyzer: char_wb\n  min_ngram: 1\n  max_ngram: 40\n"
+    config.write_text(config.read_text().replace(featurizer, featurizer + letters))
+    place.write(
+        {
+            intent: [f"{text} {hashlib.sha512(text.encode()).hexdigest()}" for text in texts]
+            for intent, texts in utterances(12).items()
+        }
+    )
+
+
+def test_disk_full_while_a_model_is_written(served: Workplace):
+    """A limit on the size of files stands for a full disk; the database stays below it."""
+    large_model(served)
+    limited = f'ulimit -f 2000; exec {sys.executable} -m retrainer "$@"'  # blocks of 512 bytes
+    served.command = ("/bin/sh", "-c", limited, "sh")
+    answer = served.run("run-once", code=1)
+    assert "FAILED in step train: " in answer.out
+    assert "File too large" in failed_cycle(served)
+    assert "free space" in answer.out
+    assert len(served.documents("models", "--json")) == 1
+    assert not list((served.state() / "cycles").glob("shop-*"))
+
+
+def lock(place: Workplace) -> sqlite3.Connection:
+    connection = sqlite3.connect(place.folder / ".retrainer" / "retrainer.db")
+    connection.execute("BEGIN IMMEDIATE")
+    return connection
+
+
+def test_database_locked(served: Workplace):
+    """Another program that holds the database is named as the cause."""
+    connection = lock(served)
+    error = one_error(served.run("run-once", code=1))
+    assert "it is locked by another program" in error
+    connection.rollback()
+    connection.close()
+    served.run("run-once", "--exit-code", code=12)
+
+
+@pytest.mark.parametrize(
+    ("revision", "expected", "tip"),
+    [
+        ("0000", "has the older schema revision 0000", "retrainer db upgrade"),
+        ("9999", "was made by a newer retrainer", "install the newer version"),
+    ],
+)
+def test_database_of_another_version(served: Workplace, revision: str, expected: str, tip: str):
+    """Nothing is read or written in a schema of another version; exit code 78."""
+    with sqlite3.connect(served.folder / ".retrainer" / "retrainer.db") as connection:
+        (before,) = connection.execute("SELECT version_num FROM retrainer_schema").fetchone()
+        connection.execute("UPDATE retrainer_schema SET version_num = ?", [revision])
+    for command in ("run-once", "history", "check"):
+        answer = served.run(command, code=78)
+        assert expected in "".join(answer.errors)
+        assert tip in answer.err
+    served.run("db", "check", code=78)
+    with sqlite3.connect(served.folder / ".retrainer" / "retrainer.db") as connection:
+        connection.execute("UPDATE retrainer_schema SET version_num = ?", [before])
+    connection.close()
+
+
+def test_database_that_is_none(served: Workplace):
+    """A file that is no database is said to be none."""
+    (served.folder / ".retrainer" / "retrainer.db").write_bytes(b"no database at all\n" * 100)
+    assert "it is not an SQLite database" in one_error(served.run("run-once", code=1))
+
+
+def test_two_at_the_same_moment(served: Workplace):
+    """One runs its cycle, the other ends with 75 and says who is at work."""
+    first, second = (served.start("run-once", "--force") for _ in range(2))
+    try:
+        wait_until(lambda: None not in {first.poll(), second.poll()} or bool(
+            {first.poll(), second.poll()} - {None}), seconds=60)
+        busy, running = (first, second) if first.poll() is not None else (second, first)
+        _, err = busy.communicate(timeout=60)
+        assert busy.returncode == 75, err
+        assert f"by {os.uname().nodename} pid {running.pid}" in err
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=60)
+        assert running.returncode == 130
+    finally:
+        kill_all(first)
+        kill_all(second)
+    assert len(served.history()) == 2
+
+
+def damage_by_truncation(archive: Path) -> None:
+    archive.write_bytes(archive.read_bytes()[:-100])
+
+
+def damage_by_escape(archive: Path) -> None:
+    with tarfile.open(archive, "w:gz") as made:
+        made.add(__file__, arcname="../../../escaped")
+
+
+@pytest.mark.parametrize("damage", [damage_by_truncation, damage_by_escape])
+def test_champions_archive_is_damaged(served: Workplace, damage: Callable[[Path], None]):
+    """A champion that cannot be measured is not replaced: the cycle fails and names the file."""
+    (archive,) = served.state().glob("registry/versions/*/model.tar.gz")
+    archive.chmod(0o644)
+    damage(archive)
+    served.write(utterances(12))
+    answer = served.run("run-once", code=1)
+    assert str(archive) in failed_cycle(served)
+    assert "damaged" in answer.out
+    assert len(served.documents("models", "--json")) == 1
+    assert not list(served.folder.rglob("escaped"))

@@ -138,7 +138,7 @@ class Workplace:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command, in a process group of its own."""
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        kept = {n: v for n, v in os.environ.items() if not n.startswith("RETRAINER_")}
         extra = {
             "RETRAINER_RASA__PYTHON": str(self.rasa_python),
             "COLUMNS": "500",

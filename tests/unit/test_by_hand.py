@@ -21,7 +21,7 @@ def lab(tmp_path):
 
 def test_a_person_may_promote_any_stored_model(lab):
     """The policy is not asked; who and why are on the ledger."""
-    made = by_hand.promote(lab.world(), lab.first, actor="ada", note="the new one is rude")
+    made = by_hand.promote(lab.world().desk, lab.first, actor="ada", note="the new one is rude")
     assert lab.platform.champion == lab.first
     assert lab.store.promotions("shop")[0] == made
     assert (made.previous, made.actor, made.note, made.reason) == (
@@ -33,33 +33,32 @@ def test_a_person_may_promote_any_stored_model(lab):
 
 
 def test_an_unknown_model_is_not_promoted(lab):
-    """The message says where the known ones are listed."""
-    with pytest.raises(ModelNotFound, match="shop has no model nope; 2 are stored") as caught:
-        by_hand.promote(lab.world(), "nope", actor="ada", note="")
-    assert "retrainer models" in caught.value.tip
+    """Only what the platform has can serve."""
+    with pytest.raises(ModelNotFound, match="there is no model nope"):
+        by_hand.promote(lab.world().desk, "nope", actor="ada", note="")
     assert lab.platform.champion == lab.second
 
 
 def test_the_champion_is_not_promoted_again(lab):
     """Nothing happens and nothing is written when there is nothing to do."""
     with pytest.raises(PlatformError, match="is the champion of shop already"):
-        by_hand.promote(lab.world(), lab.second, actor="ada", note="")
+        by_hand.promote(lab.world().desk, lab.second, actor="ada", note="")
     assert len(lab.store.promotions("shop")) == 2
 
 
 def test_rollback_goes_back_to_the_predecessor_and_no_further(lab):
     """One step back leads to the model before; where there was none, nothing changes."""
-    made = by_hand.rollback(lab.world(), actor="ada", note="oops")
+    made = by_hand.rollback(lab.world().desk, actor="ada", note="oops")
     assert (made.model, made.reason) == (lab.first, PromotionReason.ROLLBACK)
     assert lab.platform.champion == lab.first
     with pytest.raises(ModelNotFound, match="has no predecessor"):
-        by_hand.rollback(lab.world(), actor="ada", note="oops")
+        by_hand.rollback(lab.world().desk, actor="ada", note="oops")
     assert lab.platform.champion == lab.first
 
 
 def test_after_a_rollback_the_same_data_does_not_bring_the_model_back(lab):
     """Going back would be worth nothing if the next night undid it."""
-    by_hand.rollback(lab.world(), actor="ada", note="oops")
+    by_hand.rollback(lab.world().desk, actor="ada", note="oops")
     report = lab.run()
     assert report.state.same_as == 2
     assert lab.platform.champion == lab.first
@@ -68,4 +67,30 @@ def test_after_a_rollback_the_same_data_does_not_bring_the_model_back(lab):
 def test_a_rollback_with_no_champion_names_the_assistant(tmp_path):
     """Before the first promotion there is nothing to go back to."""
     with pytest.raises(ModelNotFound, match="shop has no predecessor"):
-        by_hand.rollback(Laboratory(tmp_path).world(), actor="ada", note="")
+        by_hand.rollback(Laboratory(tmp_path).world().desk, actor="ada", note="")
+
+
+def test_a_model_promoted_by_hand_has_the_one_it_replaced_as_predecessor(lab):
+    """Going back from a person's choice leads to what served before it."""
+    by_hand.promote(lab.world().desk, lab.first, actor="ada", note="I like it")
+    by_hand.rollback(lab.world().desk, actor="ada", note="no, I do not")
+    assert lab.platform.champion == lab.second
+
+
+def test_a_champion_from_outside_can_be_rolled_back(lab):
+    """What the ledger did not know of is noted first; then there is a way back."""
+    lab.platform.champion = lab.first
+    by_hand.rollback(lab.world().desk, actor="ada", note="who did that?")
+    assert lab.platform.champion == lab.second
+    reasons = [row.reason for row in lab.store.promotions("shop")]
+    assert reasons[:2] == [PromotionReason.ROLLBACK, PromotionReason.OUTSIDE]
+
+
+def test_a_model_that_does_not_serve_is_taken_back(lab):
+    """A person's promotion is confirmed as a cycle's is, and undone as one is."""
+    lab.platform.failures["confirm"] = PlatformError("no answer")
+    with pytest.raises(PlatformError, match="no answer"):
+        by_hand.promote(lab.world().desk, lab.first, actor="ada", note="")
+    assert lab.platform.champion == lab.second
+    newest = lab.store.promotions("shop")[0]
+    assert (newest.model, newest.reason) == (lab.second, PromotionReason.ROLLBACK)

@@ -160,7 +160,7 @@ def test_explicit_test_data_joins_the_holdout(served):
 @pytest.mark.parametrize(
     ("intents", "must_pass", "message"),
     [
-        ({"only": ["one", "two"]}, {}, "holds 1 intents (only), at least 2 are needed"),
+        ({"only": ["one", "two"]}, {}, "holds 1 intent (only), at least 2 are needed"),
         (utterances(5), {"who are you": "bot"}, "unknown intent 'bot': no training example has it"),
     ],
 )
@@ -234,6 +234,9 @@ def test_a_champion_that_moved_meanwhile_is_not_overwritten(served):
     assert "somebody-elses" in report.state.verdict.reason
     assert other in report.state.verdict.reason
     assert served.platform.champion == "somebody-elses"
+    served.platform.champion = other
+    again = served.run()
+    assert again.cycle.status is Status.COMPLETED, "it has to be measured against what serves now"
 
 
 def test_an_outside_change_is_put_on_the_ledger(served):
@@ -318,3 +321,59 @@ def test_duration_is_recorded(served):
     """A report says when the cycle ended."""
     report = served.run()
     assert report.ended_at - report.cycle.started_at < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("record", ["manifest.json", "predictions.json"])
+def test_a_damaged_record_of_the_champion_stops_no_cycle(served, record):
+    """Answers are asked for again; training data that is not known is said to be unknown."""
+    served.artifacts.write(f"models/{served.champion}/{record}", b"{broken")
+    report = served.run(force=True)
+    assert report.cycle.status is Status.COMPLETED
+    assert report.state.evaluation.champion_known == (record != "manifest.json")
+
+
+@pytest.mark.parametrize("record", ["contents.json", "training_project.json"])
+def test_a_lost_record_of_the_cycle_fails_it(served, record):
+    """A step that finds the work of an earlier one gone ends the cycle in good order."""
+
+    def lose(cycle, state, world):
+        world.artifacts.delete(f"cycles/{cycle.challenger}/{record}")
+        return train.act(cycle, state, world)
+
+    train = next(step for step in CYCLE if step.name == "train")
+    steps = [replace(s, act=lose) if s.name == "train" else s for s in CYCLE]
+    report = served.run(force=True, steps=steps)
+    assert report.cycle.status is Status.FAILED
+    assert f"{record} that an earlier step wrote is gone" in report.error
+    assert served.platform.champion == served.champion
+
+
+def test_a_challenger_without_its_manifest_is_not_measured(served):
+    """Without knowing what it trained on, no example is known to be unseen."""
+
+    def lose(cycle, state, world):
+        world.artifacts.delete(f"models/{cycle.challenger}/manifest.json")
+        return evaluate.act(cycle, state, world)
+
+    evaluate = next(step for step in CYCLE if step.name == "evaluate")
+    steps = [replace(s, act=lose) if s.name == "evaluate" else s for s in CYCLE]
+    report = served.run(force=True, steps=steps)
+    assert (report.cycle.status, report.failed_step) == (Status.FAILED, "evaluate")
+    assert "trained on is gone" in report.error
+
+
+def test_a_champion_whose_answers_are_known_is_not_fetched(served):
+    """A model on a far platform is not downloaded to be asked nothing."""
+    served.platform.calls.clear()
+    served.run(force=True)
+    assert served.platform.calls["fetch"] == 0
+
+
+def test_what_could_not_be_tidied_up_is_said(served):
+    """Old models that stay are no reason to fail a cycle, and none to be silent."""
+    served.keep_models = 2
+    served.platform.failures["remove"] = PlatformError("it is in use")
+    for last in (21, 22, 23):
+        served.write(mislabelled(last))
+        assert served.run().cycle.status is Status.COMPLETED
+    assert any("it is in use" in warning for warning in served.listener.warnings)

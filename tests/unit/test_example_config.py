@@ -100,8 +100,6 @@ def test_every_option_of_the_example_has_a_comment():
     """No option is left to be guessed: a comment stands above it or above its table."""
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     bare = [
-        line
-        for before, line in pairwise(lines)
-        if re.match(r"[a-z_]+ = ", line) and not before
+        line for before, line in pairwise(lines) if re.match(r"[a-z_]+ = ", line) and not before
     ]
     assert bare == []

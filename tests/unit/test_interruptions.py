@@ -6,9 +6,16 @@ from datetime import timedelta
 import pytest
 from support.worlds import Laboratory, utterances
 
-from retrainer.domain.cycle import Status
+from retrainer.domain.cycle import PromotionReason, Status
 from retrainer.domain.verdict import Outcome
-from retrainer.errors import CycleRunning, LeaseLost
+from retrainer.errors import (
+    CycleRunning,
+    DatabaseError,
+    LeaseLost,
+    PlatformError,
+    StorageError,
+)
+from retrainer.pipeline import by_hand, records
 from retrainer.pipeline.runner import MAXIMUM_AGE, MAXIMUM_ATTEMPTS
 from retrainer.pipeline.steps import CYCLE
 
@@ -134,12 +141,13 @@ def test_a_second_process_does_not_start_a_second_cycle(served):
 
 
 def test_a_process_that_lost_its_lease_cannot_promote(served):
-    """One that was paused for longer than its lease finds the cycle taken, and stops."""
+    """One that was paused for longer than its lease stops before it undoes what others did."""
 
     def paused(cycle, state, world):
         served.clock.advance(timedelta(minutes=5))
         other = served.run(owner="host/boot/ns/2/2")
         assert other.state.confirmed
+        served.platform.champion = served.champion  # and then somebody went back
         return promote.act(cycle, state, world)
 
     promote = next(step for step in CYCLE if step.name == "promote")
@@ -147,4 +155,104 @@ def test_a_process_that_lost_its_lease_cannot_promote(served):
     with pytest.raises(LeaseLost):
         served.run(steps=steps)
     assert len(served.store.promotions("shop")) == 2
-    assert len(served.platform.changes) == 2
+    assert served.platform.champion == served.champion
+
+
+def test_a_persons_choice_is_not_undone_by_a_resumed_cycle(served):
+    """Cut off after it promoted, then a person went back: the cycle asks instead of insisting."""
+    interrupt(served, "promote", "after")
+    by_hand.promote(served.world().desk, served.champion, actor="ada", note="the old one, please")
+    report = served.run()
+    assert report.state.verdict.outcome is Outcome.HOLD
+    assert "ada made" in report.state.verdict.reason
+    assert served.platform.champion == served.champion
+
+
+@pytest.mark.parametrize("dry", [True, False])
+@pytest.mark.parametrize("name", ["train", "decide"])
+def test_a_dry_run_and_a_real_one_do_not_take_each_other_up(served, name, dry):
+    """A dry run that promotes, or a night without its cycle, is not what was asked for."""
+    with pytest.raises(PowerCut):
+        served.run(steps=cut(name, "after"), dry_run=not dry)
+    served.clock.advance(timedelta(minutes=2))
+    report = served.run(dry_run=dry)
+    assert (report.cycle.number, report.cycle.dry_run) == (3, dry)
+    assert report.cycle.status is Status.COMPLETED
+    expected = served.champion if dry else report.cycle.challenger
+    assert served.platform.champion == expected
+    names = {m.name for m in served.platform.models()}
+    assert names == {served.champion, expected}
+
+
+def test_a_dry_run_does_not_finish_a_promotion(served):
+    """Users may have the challenger already: that is finished first, by a real run."""
+    interrupt(served, "promote", "after")
+    with pytest.raises(PlatformError, match="a dry run cannot finish that"):
+        served.run(dry_run=True)
+    served.clock.advance(timedelta(minutes=2))
+    assert served.run().state.confirmed
+
+
+def test_a_database_that_fails_for_a_moment_fails_no_cycle(served):
+    """What could not be recorded is taken up again, and the ledger has it in the end."""
+    store = served.store
+
+    class Flaky:
+        """Refuses to record that `promote` is done, once."""
+
+        def __getattr__(self, attribute):
+            return getattr(store, attribute)
+
+        def step_done(self, lease, step, *arguments):
+            if step == "promote" and served.store is self:
+                served.store = store
+                raise DatabaseError("database is locked")
+            store.step_done(lease, step, *arguments)
+
+    served.store = Flaky()
+    with pytest.raises(DatabaseError):
+        served.run()
+    served.clock.advance(timedelta(minutes=2))
+    report = served.run()
+    assert report.state.confirmed
+    reasons = [row.reason for row in store.promotions("shop")]
+    assert reasons == [PromotionReason.GATE, PromotionReason.GATE]
+
+
+def test_a_promotion_that_failed_after_it_worked_is_confirmed(served):
+    """An error on the way back from a change that was made does not leave it off the ledger."""
+
+    def failing(cycle, state, world):
+        activate = world.platform.activate
+
+        class Late:
+            def __getattr__(self, attribute):
+                return getattr(world.platform, attribute)
+
+            def activate(self, name, *, expected):
+                activate(name, expected=expected)
+                raise StorageError("no space left")
+
+        return promote.act(cycle, state, replace(world, platform=Late()))
+
+    promote = next(step for step in CYCLE if step.name == "promote")
+    steps = [replace(s, act=failing) if s.name == "promote" else s for s in CYCLE]
+    report = served.run(steps=steps)
+    assert report.state.confirmed
+    assert served.store.promotions("shop")[0].model == report.cycle.challenger
+
+
+def test_a_challenger_that_a_person_promoted_survives_its_failing_cycle(served):
+    """The undo of a cycle never takes away what serves."""
+
+    def by_a_person(cycle, state, world):  # noqa: ARG001 - a step's signature
+        by_hand.promote(served.world().desk, cycle.challenger, actor="ada", note="hurry")
+        raise StorageError("no space left")
+
+    steps = [replace(s, act=by_a_person) if s.name == "evaluate" else s for s in CYCLE]
+    report = served.run(steps=steps)
+    assert report.cycle.status is Status.FAILED
+    assert served.platform.champion == report.cycle.challenger
+    assert records.read_manifest(served.artifacts, report.cycle.challenger)
+    served.write(utterances(61))
+    assert served.run().cycle.status is Status.COMPLETED

@@ -140,3 +140,18 @@ def test_repeated_examples_count_once():
     first, again = Example("Hello", "greet", line=1), Example(" hello", "greet", line=2)
     other = Example("hello", "goodbye", line=3)
     assert distinct([first, again, other]) == (first, other)
+
+
+def test_a_retrieval_intent_is_split_as_an_intent():
+    """Many responses with few examples each are a large intent; no response loses all of its own."""
+    examples = [
+        Example(f"question {response} in words {n}", "faq", response=f"faq/{response}")
+        for response in range(40)
+        for n in range(4)
+    ]
+    parts = split(examples, fraction=0.2, minimum=5)
+    assert 16 <= len(parts.held_out) <= 48
+    assert {e.response for e in parts.training} == {e.response for e in examples}
+    alone = [Example("only once", "faq", response="faq/x"), *examples]
+    kept = split(alone, fraction=0.9, minimum=5)
+    assert "faq/x" in {e.response for e in kept.training}

@@ -1,0 +1,55 @@
+"""When a notification is tried, tried again, and given up."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+#: What could not be delivered for so long is no news any more.
+GIVEN_UP_AFTER = timedelta(days=7)
+
+_FIRST_DELAY = timedelta(seconds=30)
+_LONGEST_DELAY = timedelta(hours=1)
+#: A receiver may ask for more patience than we would have, but not for ever.
+_LONGEST_ASKED = timedelta(days=1)
+_DOUBLINGS = 10
+
+
+class Waiting(Protocol):
+    """A notification that is neither delivered nor given up; `attempts` have failed so far."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def notifier(self) -> str: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def next_attempt_at(self) -> datetime: ...
+
+
+_Waiting = TypeVar("_Waiting", bound=Waiting)
+
+
+def due(waiting: Sequence[_Waiting], now: datetime) -> tuple[_Waiting, ...]:
+    """What may be tried now: nothing of a notifier that has a notification put off.
+
+    What failed least comes first, then the oldest: so a notification that its receiver will never
+    take does not stand in the way of the others.
+    """
+    put_off = {row.notifier for row in waiting if row.next_attempt_at > now}
+    free = (row for row in waiting if row.notifier not in put_off)
+    return tuple(sorted(free, key=lambda row: (row.attempts, row.number)))
+
+
+def delay_after(attempts: int, retry_after: float | None) -> timedelta:
+    """How long to wait after that many failed attempts: 30 s, then twice as long each, up to 1 h.
+
+    `attempts` are those of all that waits for the notifier.
+    `retry_after` is what the receiver asked for, in seconds: longer is respected, up to a day.
+    """
+    own = min(_FIRST_DELAY * (1 << min(attempts - 1, _DOUBLINGS)), _LONGEST_DELAY)
+    if retry_after is None or math.isnan(retry_after):
+        return own
+    asked = min(max(retry_after, 0.0), _LONGEST_ASKED.total_seconds())
+    return max(own, timedelta(seconds=asked))

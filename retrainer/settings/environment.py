@@ -1,0 +1,109 @@
+"""Settings in the environment: which variable is which option, and what a wrong one was meant to be.
+
+A variable is the path of an option: RETRAINER_ASSISTANTS__HELPDESK__POLICY is
+`assistants.helpdesk.policy`. Case does not matter.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from retrainer.errors import ConfigurationError
+
+PREFIX = "RETRAINER_"
+CONFIG_VARIABLE = "RETRAINER_CONFIG"
+_BETWEEN = "__"
+#: Not settings, but for the tests and benchmarks of retrainer itself.
+_NOT_OURS = ("RETRAINER_TEST_", "RETRAINER_BENCH_")
+
+Keys = tuple[str, ...]
+
+
+def variables(environment: Mapping[str, str]) -> dict[str, Keys]:
+    """The variables that are settings, each with the keys of its option."""
+    return {
+        name: tuple(name.upper().removeprefix(PREFIX).lower().split(_BETWEEN))
+        for name in environment
+        if name.upper().startswith(PREFIX)
+        and name.upper() != CONFIG_VARIABLE
+        and not name.upper().startswith(_NOT_OURS)
+    }
+
+
+def require_known(
+    environment: Mapping[str, str], model: type[BaseModel], content: Mapping[str, Any]
+) -> None:
+    """Make sure that every variable begins with the name of a setting, as deeper keys are checked.
+
+    `content` is what the file says; the names of its tables are known to be meant.
+
+    Raises:
+        ConfigurationError: a variable is unknown, with the one that was probably meant.
+    """
+    known = [PREFIX + _BETWEEN.join(keys).upper() for keys in _options(model, content)]
+    lines = []
+    for name, keys in variables(environment).items():
+        field = model.model_fields.get(keys[0])
+        if field is None or (len(keys) > 1 and not _has_keys(field.annotation)):
+            close = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f", did you mean {close[0]}?" if close else ""
+            lines.append(f"the environment variable {name} is no option of retrainer{hint}")
+    if lines:
+        raise ConfigurationError(
+            "\n".join(lines),
+            tip="two underscores stand between section and option: RETRAINER_RASA__PYTHON is "
+            "`python` in [rasa]; config.example.toml lists every option",
+        )
+
+
+def source_of(keys: Keys, environment: Mapping[str, str], content: Mapping[str, Any]) -> str | None:
+    """The variable that an option comes from; None if the file or nothing at all sets it.
+
+    For an option that is missing it is the variable that alone makes its table.
+    """
+    for name, place in variables(environment).items():
+        if place == keys[: len(place)]:
+            return name
+    for name, place in variables(environment).items():
+        if place[: len(keys) - 1] == keys[:-1] and not _in(content, keys[:-1]):
+            return name
+    return None
+
+
+def _in(content: Mapping[str, Any], keys: Keys) -> bool:
+    here: Any = content
+    for key in keys:
+        if not isinstance(here, Mapping) or key not in here:
+            return False
+        here = here[key]
+    return True
+
+
+def _options(model: type[BaseModel], content: Mapping[str, Any]) -> Iterator[Keys]:
+    """Every option of the model, in each table that the file has."""
+    for key, field in model.model_fields.items():
+        annotation: Any = field.annotation
+        inside = content.get(key)
+        tables: Mapping[str, Any] = inside if isinstance(inside, Mapping) else {}
+        if _is_model(annotation):
+            yield from ((key, *rest) for rest in _options(annotation, tables))
+        elif _has_keys(annotation):
+            section = annotation.__args__[1]
+            for name, table in tables.items():
+                known = table if isinstance(table, Mapping) else {}
+                deeper = _options(section, known) if _is_model(section) else ()
+                yield from ((key, name, *rest) for rest in deeper)
+        else:
+            yield (key,)
+    yield from ((key,) for key in content if key not in model.model_fields)
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _has_keys(annotation: Any) -> bool:  # noqa: ANN401 - a type of any kind
+    """Whether an option of this type is a table."""
+    return _is_model(annotation) or getattr(annotation, "__origin__", None) is dict
