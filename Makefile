@@ -59,12 +59,15 @@ format: $(SERVICE) ## Format the code
 bench: setup ## Compare with Rasa's own commands; prints ratios
 	$(BIN)/python tests/benchmarks/run.py
 
-LOCK := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --universal \
-	--python-version 3.11 --custom-compile-command "make lock"
+LOCK := $(UV) pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate \
+	--universal --custom-compile-command "make lock"
+WORKER := retrainer/rasa_worker
 
 lock: $(SERVICE) ## Pin the newest allowed version of every dependency, with hashes
-	$(LOCK) pyproject.toml --extra postgres --output-file deploy/requirements.txt
-	$(LOCK) pyproject.toml --extra postgres --group dev --output-file deploy/requirements-dev.txt
+	$(LOCK) --python-version 3.11 pyproject.toml --extra postgres --output-file deploy/requirements.txt
+	$(LOCK) --python-version 3.11 pyproject.toml --extra postgres --group dev --output-file deploy/requirements-dev.txt
+	$(LOCK) --python-version 3.8 $(WORKER)/pyproject.toml --output-file $(WORKER)/requirements.txt
 
 clean: ## Delete the environments and everything that was built
-	rm -rf .venv .venv-rasa build dist .mypy_cache .ruff_cache .pytest_cache .coverage
+	rm -rf .venv .venv-rasa ..venv-rasa.setup build dist .coverage .hypothesis
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -20,8 +20,6 @@ class RetrainerError(Exception):
     """Something went wrong."""
 
     exit_code: int = EXIT_FAILED
-    #: Whether the same call may succeed later with nothing changed by a person.
-    retryable: bool = False
 
     def __init__(self, message: str | None = None, *, tip: str | None = None) -> None:
         self.message = message or inspect.cleandoc(type(self).__doc__ or type(self).__name__)
@@ -53,13 +51,9 @@ class RasaEnvironmentError(RasaError):
 class RasaWorkerDied(RasaError):
     """The Rasa worker ended in the middle of its work."""
 
-    retryable = True
-
 
 class RasaTimeout(RasaError):
     """Rasa did not finish within its time limit."""
-
-    retryable = True
 
 
 class ModelArchiveError(RetrainerError):
@@ -85,27 +79,21 @@ class PlatformError(RetrainerError):
 class StorageError(RetrainerError):
     """A file could not be written."""
 
-    retryable = True
-
 
 class DatabaseError(RetrainerError):
     """The database could not be used."""
-
-    retryable = True
 
 
 class SchemaError(DatabaseError):
     """The database has another schema than this version of retrainer needs."""
 
     exit_code = EXIT_CONFIGURATION
-    retryable = False
 
 
 class CycleRunning(RetrainerError):
     """Another cycle of this assistant is running."""
 
     exit_code = EXIT_BUSY
-    retryable = True
 
 
 class LeaseLost(RetrainerError):
@@ -120,8 +108,6 @@ class CycleNotFound(RetrainerError):
 
 class NotificationError(RetrainerError):
     """A notification could not be delivered."""
-
-    retryable = True
 
     def __init__(
         self,

@@ -5,27 +5,32 @@ Heavy things are imported where they are made, so that `retrainer history` stays
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 from retrainer.adapters.clock import SystemClock
 from retrainer.errors import ConfigurationError
 from retrainer.pipeline.conclusion import EVENTS
 from retrainer.pipeline.world import Assistant, Desk, World
 from retrainer.ports import CycleListener, DataSource, Notifier, Platform, Project, Versions
-from retrainer.settings import AssistantSettings, PluginSettings, Settings, find_config, load
+from retrainer.settings import (
+    AssistantSettings,
+    RasaSettings,
+    Settings,
+    TrainingSettings,
+    anchored,
+    find_config,
+    load,
+)
 from retrainer.settings import policy_of as settings_policy
-from retrainer.settings.loading import invalid
+from retrainer.settings.plugins import Plugins
 
 if TYPE_CHECKING:  # SQLAlchemy costs a third of a second, and `--help` does without
     from sqlalchemy import Engine
 
-    from retrainer.adapters.rasa_client import RasaClient
+    from retrainer.adapters.rasa_client import RasaClient, TimeLimits
     from retrainer.store.run_store import SqlRunStore
 
 
@@ -35,16 +40,24 @@ class Application:
 
     config: Path
     settings: Settings
+    #: Where settings may come from beside the file.
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     @classmethod
-    def from_config(cls, given: Path | None) -> "Application":
+    def from_config(
+        cls, given: Path | None, environment: Mapping[str, str] = os.environ
+    ) -> "Application":
         """Read the config file (see `settings.find_config`).
 
         Raises:
             ConfigurationError: with the key's path.
         """
         path = find_config(given)
-        return cls(path, load(path))
+        return cls(path, load(path, environment), environment)
+
+    @cached_property
+    def _plugins(self) -> Plugins:
+        return Plugins(self.config, self.environment)
 
     @cached_property
     def clock(self) -> SystemClock:
@@ -54,7 +67,7 @@ class Application:
     @cached_property
     def state_dir(self) -> Path:
         """Absolute folder of everything that retrainer keeps."""
-        return (self.config.parent / self.settings.state_dir).resolve()
+        return anchored(self.config, self.settings.state_dir).resolve()
 
     @cached_property
     def engine(self) -> "Engine":
@@ -75,9 +88,24 @@ class Application:
         """The database, whatever its schema is."""
         from retrainer.store.engine import make_engine
 
-        if self.settings.database is not None:
-            return make_engine(self.settings.database.get_secret_value())
-        return make_engine(f"sqlite:///{self.state_dir / 'retrainer.db'}")
+        given = self.settings.database
+        url = given.get_secret_value() if given else f"sqlite:///{self.state_dir / 'retrainer.db'}"
+        return make_engine(url, anchored=partial(anchored, self.config))
+
+    @cached_property
+    def past(self) -> "Engine | None":
+        """The database to read from; None as long as no cycle has made it. Makes nothing.
+
+        Raises:
+            DatabaseError: it cannot be used.
+            SchemaError: it has another schema.
+        """
+        from retrainer.store import schema
+
+        if schema.current(self.bare_engine).standing is schema.Standing.EMPTY:
+            return None
+        schema.check(self.bare_engine)
+        return self.bare_engine
 
     @cached_property
     def store(self) -> "SqlRunStore":
@@ -90,7 +118,13 @@ class Application:
     def rasa_environment(self) -> Path:
         """Folder of the environment that `retrainer rasa setup` makes."""
         given = self.settings.rasa.environment
-        return self.state_dir / "rasa" if given is None else (self.config.parent / given).absolute()
+        return self.state_dir / "rasa" if given is None else anchored(self.config, given)
+
+    @cached_property
+    def own_rasa_python(self) -> Path | None:
+        """The interpreter that the user named for Rasa, whatever it is; None without one."""
+        given = self.settings.rasa.python
+        return None if given is None else anchored(self.config, given)
 
     @property
     def rasa_python(self) -> Path:
@@ -110,11 +144,7 @@ class Application:
     def _located_rasa(self) -> tuple[Path, Versions]:
         from retrainer.adapters.rasa_environment import locate
 
-        given = self.settings.rasa.python
-        return locate(
-            None if given is None else (self.config.parent / given.expanduser()).absolute(),
-            self.rasa_environment,
-        )
+        return locate(self.own_rasa_python, self.rasa_environment)
 
     @cached_property
     def notifiers(self) -> Mapping[str, Notifier]:
@@ -129,7 +159,7 @@ class Application:
                     f"{self.config}: notifiers.{name}.on: unknown {', '.join(unknown)}; "
                     f"known are {', '.join(EVENTS)}"
                 )
-            made[name] = self._plugin(
+            made[name] = self._plugins.make(
                 "notifiers", settings, self.config.parent, "notifiers", name, render=render
             )
         return made
@@ -159,7 +189,7 @@ class Application:
     def source(self, name: str) -> DataSource:
         """Where the assistant's project comes from."""
         settings = self._settings_of(name).source
-        source: DataSource = self._plugin(
+        source: DataSource = self._plugins.make(
             "sources", settings, self.config.parent, "assistants", name, "source"
         )
         return source
@@ -168,7 +198,7 @@ class Application:
         """Where the assistant's models live."""
         settings = self._settings_of(name).platform
         folder = self._folder(name) / "registry"
-        platform: Platform = self._plugin(
+        platform: Platform = self._plugins.make(
             "platforms", settings, folder, "assistants", name, "platform"
         )
         return platform
@@ -182,10 +212,9 @@ class Application:
         from retrainer.adapters.artifacts import FolderArtifacts
         from retrainer.adapters.snapshots import FolderSnapshots
 
-        settings = self._settings_of(name)
         folder = self._folder(name)
         return World(
-            assistant=self._assistant(name, settings),
+            assistant=self.assistant(name),
             clock=self.clock,
             source=self.source(name),
             snapshots=FolderSnapshots(folder / "snapshots"),
@@ -208,31 +237,27 @@ class Application:
             find_project, config=settings.config, domain=settings.domain, data=settings.data
         )
 
-    def rasa(self, name: str) -> "RasaClient":
-        """Rasa for one assistant; no process is started before it is asked something."""
-        from retrainer.adapters.rasa_client import RasaClient, TimeLimits
+    def rasa(self, name: str, *, folder: Path | None = None) -> "RasaClient":
+        """Rasa for one assistant; no process is started before it is asked something.
 
-        limits, folder = self.settings.rasa, self._folder(name)
+        Its cache and log are kept in `folder`; None: with the assistant's other files.
+        """
+        from retrainer.adapters.rasa_client import RasaClient
+
+        kept = folder or self._folder(name)
         stamp = self.clock.now().strftime("%Y%m%d-%H%M%S")
         return RasaClient(
             python=self.rasa_python,
-            cache=folder / "rasa-cache",
-            log=folder / "cycles" / f"rasa-{stamp}-{os.getpid()}.log",
-            limits=TimeLimits(
-                start=limits.start_limit.total_seconds(),
-                read=limits.read_limit.total_seconds(),
-                train=self._settings_of(name).training.time_limit.total_seconds(),
-                predict=limits.predict_limit.total_seconds(),
-                keys={
-                    "start": "rasa.start_limit",
-                    "read": "rasa.read_limit",
-                    "train": f"assistants.{name}.training.time_limit",
-                    "predict": "rasa.predict_limit",
-                },
+            cache=kept / "rasa-cache",
+            log=kept / "cycles" / f"rasa-{stamp}-{os.getpid()}.log",
+            limits=time_limits(
+                self.settings.rasa, self._settings_of(name).training, f"assistants.{name}.training"
             ),
         )
 
-    def _assistant(self, name: str, settings: AssistantSettings) -> Assistant:
+    def assistant(self, name: str) -> Assistant:
+        """What is configured for the assistant, as the pipeline takes it."""
+        settings = self._settings_of(name)
         return Assistant(
             name=name,
             policy=settings_policy(self.settings, settings.policy, where=self.config),
@@ -241,12 +266,8 @@ class Application:
             holdout=settings.evaluation.holdout,
             minimum_examples=settings.evaluation.minimum_examples,
             fail_on_warnings=settings.validation.fail_on_warnings,
-            inputs=" ".join(
-                [
-                    f"rasa {self.rasa_versions.rasa}",
-                    f"config {settings.config} domain {settings.domain} data {settings.data}",
-                ]
-            ),
+            inputs=f"rasa {self.rasa_versions.rasa} config {settings.config} "
+            f"domain {settings.domain} data {settings.data}",
             keep_models=settings.retention.models,
             keep_age=settings.retention.age,
         )
@@ -262,22 +283,15 @@ class Application:
             )
         return self.settings.assistants[name]
 
-    def _plugin(
-        self, group: str, settings: PluginSettings, folder: Path, *place: str, **given: object
-    ) -> Any:  # noqa: ANN401 - each group has its own port
-        """Make a plugin found by entry point, its options checked against its own model.
 
-        `given` is what every plugin of the group is handed beside its options.
-        """
-        found = {point.name: point for point in entry_points(group=f"retrainer.{group}")}
-        if settings.type not in found:
-            raise ConfigurationError(
-                f"{self.config}: {'.'.join(place)}.type: unknown {settings.type!r}; "
-                f"known are {', '.join(sorted(found))}"
-            )
-        plugin = found[settings.type].load()
-        try:
-            options = plugin.Options.model_validate(settings.options)
-        except ValidationError as error:
-            raise invalid(self.config, error, plugin.Options, *place) from error
-        return plugin.from_options(options, folder=folder, **given)
+def time_limits(rasa: RasaSettings, training: TrainingSettings, table: str) -> "TimeLimits":
+    """What the configuration lets Rasa take; `table` is where `training` stands in it."""
+    from retrainer.adapters.rasa_client import TimeLimits
+
+    return TimeLimits(
+        start=rasa.start_limit.total_seconds(),
+        read=rasa.read_limit.total_seconds(),
+        train=training.time_limit.total_seconds(),
+        predict=rasa.predict_limit.total_seconds(),
+        keys=TimeLimits().keys | {"train": f"{table}.time_limit"},
+    )

@@ -1,6 +1,7 @@
 """Settings of all rings, and the interpreter that real Rasa runs in."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,22 @@ from hypothesis import settings
 settings.register_profile("developer", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
+
+
+#: Tests that continuous integration has to run: a skipped one says nothing, and looks like a pass.
+NEVER_SKIPPED = ("rasa", "postgres")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, object]:
+    """In continuous integration (where `CI` is set) a test that must run fails if it is skipped."""
+    report = yield
+    marks = [name for name in NEVER_SKIPPED if item.get_closest_marker(name)]
+    if os.environ.get("CI") and marks and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"tests marked {' and '.join(marks)} must run where CI is set: {reason}"
+    return report
 
 
 @pytest.fixture(scope="session")

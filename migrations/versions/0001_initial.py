@@ -66,7 +66,6 @@ def _create_cycles() -> None:
         sa.Column("error", sa.Text),
         sa.Column("tip", sa.Text),
         sa.Column("failed_step", sa.String(32)),
-        sa.Column("amendment", sa.JSON),
         sa.PrimaryKeyConstraint("number", name="pk_cycles"),
         sa.UniqueConstraint("assistant", "fire_time", name="uq_cycles_assistant_fire_time"),
         sa.CheckConstraint("(status = 'running') = (ended_at IS NULL)", name="ck_cycles_ended"),

@@ -3,18 +3,19 @@
 - `versions/NAME/model.tar.gz`: the archive, never changed
 - `versions/NAME/model.json`: what is recorded of it; the folder is whole or absent
 - `champion.json`: the pointer, the one truth about which model serves
-- `champion.tar.gz`: a link that follows the pointer, for `rasa run --model`
+- `champion.tar.gz`: a link that follows the pointer, for `rasa run --model`; a model is confirmed
+  only if the link leads to it
 """
 
 import re
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from retrainer.adapters.files import sha256, storage_errors, write_atomically
+from retrainer.adapters import stored_model
+from retrainer.adapters.files import storage_errors, sync_folder, write_atomically
 from retrainer.adapters.folders import discard, exclusive, publish, unfinished
 from retrainer.domain.cycle import Model
 from retrainer.errors import (
@@ -23,13 +24,12 @@ from retrainer.errors import (
     ModelConflict,
     ModelNotFound,
     PlatformError,
+    RetrainerError,
     StorageError,
 )
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_ARCHIVE, _RECORD = "model.tar.gz", "model.json"
 _POINTER, _LINK = "champion.json", "champion.tar.gz"
-_MODEL = TypeAdapter(Model)
 
 
 class _Pointer(BaseModel):
@@ -72,7 +72,7 @@ class EmbeddedRegistry:
 
     @property
     def link(self) -> Path:
-        """The link that always leads to the active model's archive, for `rasa run --model`."""
+        """The link that leads to the active model's archive, for `rasa run --model`."""
         return self._folder / _LINK
 
     def upload(self, model: Model, archive: Path) -> None:
@@ -88,27 +88,20 @@ class EmbeddedRegistry:
             raise ModelArchiveError(f"{archive} is not a file, the archive of a model is needed")
         with exclusive(self._folder):
             if version.is_dir():
-                return _require_same(_read_record(version), model)
+                return _require_same(stored_model.read(version), model)
             with unfinished(self._folder) as copy:
-                with storage_errors("writing", version):
-                    shutil.copyfile(archive, copy / _ARCHIVE)
-                    _require_described(copy / _ARCHIVE, archive, model)
-                    (copy / _RECORD).write_bytes(_MODEL.dump_json(model, indent=2))
+                stored_model.write(copy, model, archive)
                 publish(copy, version)
         return None
 
     def models(self) -> tuple[Model, ...]:
-        """All stored models, oldest first.
-
-        Raises:
-            PlatformError: something that is not a model is among them.
-        """
-        with storage_errors("reading", self._versions):
-            if not self._versions.is_dir():
-                return ()
-            versions = [v for v in self._versions.iterdir() if not v.name.startswith(".")]
-        found = [_read_record(version) for version in versions]
+        """All stored models, oldest first; what is damaged is among `damaged` instead."""
+        found = [model for model in self._versions_read() if isinstance(model, Model)]
         return tuple(sorted(found, key=lambda model: (model.trained_at, model.name)))
+
+    def damaged(self) -> tuple[str, ...]:
+        """A sentence for each thing among the models that is none, or no longer."""
+        return tuple(str(e) for e in self._versions_read() if isinstance(e, RetrainerError))
 
     def fetch(self, name: str) -> Path:
         """The archive of a stored model, on this machine, for reading only.
@@ -117,12 +110,7 @@ class EmbeddedRegistry:
             ModelNotFound: there is none of that name.
             PlatformError: it is damaged.
         """
-        version = self._existing(name)
-        model, archive = _read_record(version), version / _ARCHIVE
-        size = archive.stat().st_size if archive.is_file() else 0
-        if size != model.size:
-            raise _damaged(archive, f"has {size} bytes, {model.size} are recorded")
-        return archive
+        return stored_model.archive_of(self._existing(name))
 
     def active(self) -> str | None:
         """Name of the model that serves; None before the first activation.
@@ -148,10 +136,11 @@ class EmbeddedRegistry:
         Raises:
             ModelNotFound: there is none of that name.
             ChampionMoved: neither `name` nor `expected` is active.
+            PlatformError: the stored archive is damaged; nothing changed.
             StorageError: it could not be written; the earlier model is still active then.
         """
         with exclusive(self._folder):
-            self._existing(name)
+            version = self._existing(name)
             active = self.active()
             if active not in (name, expected):
                 raise ChampionMoved(
@@ -160,28 +149,33 @@ class EmbeddedRegistry:
                     tip="`retrainer models` lists the models; run the cycle again",
                 )
             if active != name:
+                stored_model.require_whole(version)
                 pointer = _Pointer(model=name).model_dump_json() + "\n"
                 write_atomically(self._folder / _POINTER, pointer.encode())
-            self._follow(name)
+            with suppress(StorageError):  # the pointer is the truth; `confirm` looks at the link
+                self._follow(name)
 
     def confirm(self, name: str) -> None:
-        """Make sure that the pointer names this model and that its archive is the one uploaded.
+        """Make sure that pointer and link lead to this model and that its archive is whole.
+
+        A link that leads elsewhere, after a crash or because of somebody, is mended.
 
         Raises:
-            PlatformError: it does not, or it is not.
+            PlatformError: they do not, or it is not.
         """
-        active = self.active()
-        if active != name:
-            raise PlatformError(
-                f"{active or 'no model'} is active in {self._folder}, {name} should be",
-                tip="`retrainer models` lists the models",
-            )
-        archive = self.fetch(name)
-        recorded = _read_record(archive.parent).sha256
-        with storage_errors("reading", archive):
-            found = sha256(archive)
-        if found != recorded:
-            raise _damaged(archive, f"has the SHA-256 {found}, {recorded} is recorded")
+        self._require_active(name)
+        stored_model.require_whole(self._existing(name))
+        if self._follows(name):
+            return
+        with exclusive(self._folder):
+            self._require_active(name)
+            try:
+                self._follow(name)
+            except StorageError as error:
+                raise PlatformError(
+                    f"{self.link} does not lead to the active model {name}: {error}",
+                    tip=f"move {self.link} elsewhere, so that the link can be made",
+                ) from error
 
     def remove(self, name: str) -> None:
         """Delete a stored model; does nothing if it is gone already.
@@ -217,33 +211,45 @@ class EmbeddedRegistry:
             )
         return version
 
+    def _versions_read(self) -> list[Model | RetrainerError]:
+        """What each version is, or why it is no model."""
+        with storage_errors("reading", self._versions):
+            if not self._versions.is_dir():
+                return []
+            versions = sorted(v for v in self._versions.iterdir() if not v.name.startswith("."))
+        found: list[Model | RetrainerError] = []
+        for version in versions:
+            try:
+                found.append(stored_model.read(version))
+            except (PlatformError, StorageError) as error:
+                found.append(error)
+        return found
+
+    def _require_active(self, name: str) -> None:
+        active = self.active()
+        if active != name:
+            raise PlatformError(
+                f"{active or 'no model'} is active in {self._folder}, {name} should be",
+                tip="`retrainer models` lists the models",
+            )
+
+    def _follows(self, name: str) -> bool:
+        """Whether the link leads to this model."""
+        return self.link.is_symlink() and self.link.readlink() == _target(name)
+
     def _follow(self, name: str) -> None:
-        """Point the link at the active model; where that fails the pointer alone has to do."""
-        target = Path("versions", name, _ARCHIVE)
-        with suppress(OSError, StorageError):
-            if self.link.is_symlink() and self.link.readlink() == target:
-                return
-            with unfinished(self._folder) as folder:
-                (folder / _LINK).symlink_to(target)
-                (folder / _LINK).replace(self.link)
+        """Point the link at the active model, durably; the caller holds the lock."""
+        if self._follows(name):
+            return
+        with unfinished(self._folder) as folder, storage_errors("writing", self.link):
+            (folder / _LINK).symlink_to(_target(name))
+            (folder / _LINK).replace(self.link)
+            sync_folder(self._folder)
 
 
-def _read_record(version: Path) -> Model:
-    record = version / _RECORD
-    try:
-        with storage_errors("reading", record), suppress(FileNotFoundError, NotADirectoryError):
-            model = _MODEL.validate_json(record.read_bytes())
-            if model.name == version.name:
-                return model
-            raise _damaged(record, f"is of another model, {model.name}")
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise _damaged(record, f"is not readable: {place}: {problem['msg']}") from error
-    raise PlatformError(
-        f"{version} is not a model of this registry: it has no {_RECORD}",
-        tip=f"move {version} elsewhere",
-    )
+def _target(name: str) -> Path:
+    """Where the link leads to, from the folder that it is in."""
+    return Path("versions", name, stored_model.ARCHIVE)
 
 
 def _require_same(stored: Model, model: Model) -> None:
@@ -253,20 +259,3 @@ def _require_same(stored: Model, model: Model) -> None:
             f"the model to store has {model.sha256}",
             tip=f"store it under another name, or delete the stored {model.name} first",
         )
-
-
-def _require_described(copy: Path, archive: Path, model: Model) -> None:
-    found = sha256(copy)
-    if found != model.sha256:
-        raise ModelArchiveError(
-            f"{archive} has the SHA-256 {found}, {model.sha256} is recorded for {model.name}: "
-            "it was changed since it was trained",
-            tip="run the cycle again",
-        )
-
-
-def _damaged(path: Path, how: str) -> PlatformError:
-    return PlatformError(
-        f"{path} {how}: it is damaged",
-        tip=f"move {path.parent} elsewhere and train or upload the model again",
-    )

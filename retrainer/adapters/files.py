@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,28 +41,6 @@ def write_atomically(path: Path, content: bytes) -> None:
             Path(name).unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
-
-
-def copy_atomically(source: Path, target: Path) -> None:
-    """Copy a file so that `target` is either whole and durable or not there.
-
-    Raises:
-        StorageError: it could not be copied.
-    """
-    with storage_errors("writing", target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as copy, source.open("rb") as original:
-                shutil.copyfileobj(original, copy, 1 << 20)
-                copy.flush()
-                os.fsync(copy.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        sync_folder(target.parent)
 
 
 def sync_folder(folder: Path) -> None:

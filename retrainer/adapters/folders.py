@@ -23,24 +23,25 @@ _UNFINISHED = ".unfinished-"
 
 
 @contextmanager
-def exclusive(folder: Path, *, wait: float = 60.0) -> Iterator[None]:
+def exclusive(folder: Path, *, wait: float = 60.0, passing: bool = False) -> Iterator[None]:
     """Be the only one, of all threads and processes, at work in the folder; it is made if missing.
 
     Waits for up to `wait` seconds. The lock goes with the process, however that ends, and what an
-    earlier owner left unfinished is swept.
+    earlier owner left unfinished is swept. A `passing` folder is deleted at the end, if it is empty.
 
     Raises:
         StorageError: the folder is not writable, or another process did not let go of it in time.
     """
     with storage_errors("locking", folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = _acquire(folder, wait)
     try:
-        with storage_errors("locking", folder):
-            _acquire(descriptor, folder, wait)
-            sweep(folder)
+        sweep(folder)
         yield
     finally:
+        if passing:
+            with suppress(OSError):
+                (folder / _LOCK).unlink()
+                folder.rmdir()
         os.close(descriptor)
 
 
@@ -96,16 +97,34 @@ def sweep(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _acquire(descriptor: int, folder: Path, wait: float) -> None:
+def _acquire(folder: Path, wait: float) -> int:
+    """The folder's lock, as the descriptor that holds it."""
     for _ in range(max(1, round(wait / _PAUSE))):
-        with suppress(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # a passing folder went just now
+            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            if _locked(descriptor, folder / _LOCK):
+                return descriptor
         time.sleep(_PAUSE)
     raise StorageError(
         f"{folder} has been in use by another process for more than {wait:g} s",
         tip=f"let the other retrainer finish, or see who it is with `fuser -v {folder / _LOCK}`",
     )
+
+
+def _locked(descriptor: int, path: Path) -> bool:
+    """Whether the descriptor now holds the lock that everybody else sees; it is closed if not."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            return True
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return False
 
 
 def _sync_file(path: Path) -> None:

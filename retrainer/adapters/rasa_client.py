@@ -17,7 +17,7 @@ from retrainer.adapters.rasa_process import Event, RasaProcess
 from retrainer.domain.cycle import Finding
 from retrainer.domain.examples import Example, MustPass
 from retrainer.domain.predictions import Prediction
-from retrainer.errors import RasaError
+from retrainer.errors import RasaError, RetrainerError
 from retrainer.ports import (
     ModelDescription,
     ProgressListener,
@@ -58,8 +58,6 @@ class RasaClient:
 
     `python` is Rasa's interpreter, `cache` the folder of Rasa's fingerprint cache (one for each
     assistant), `log` the file that the worker's output goes to.
-    `code` are folders with the user's own components, for models that need them; a project that
-    is trained is found without.
     One request runs at a time; after the worker died the next request starts another.
     """
 
@@ -70,11 +68,9 @@ class RasaClient:
         cache: Path,
         log: Path,
         limits: TimeLimits | None = None,
-        code: Sequence[Path] = (),
     ) -> None:
         self._python, self._cache, self._log = python, cache, log
         self._limits = limits or TimeLimits()
-        self._code = tuple(code)
         self._process: RasaProcess | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._turn = threading.Lock()
@@ -148,12 +144,23 @@ class RasaClient:
             require_safe_archive(trained)
             with storage_errors("writing", archive):
                 _publish(trained, archive)
+        except RetrainerError:
+            # Rasa leaves half-written entries in its cache for ever; on a full disk, the space
+            # that recording this failure needs.
+            self._stop()
+            shutil.rmtree(self._cache, ignore_errors=True)
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return archive
 
     def predict(
-        self, archive: Path, texts: Sequence[str], progress: ProgressListener
+        self,
+        archive: Path,
+        texts: Sequence[str],
+        progress: ProgressListener,
+        *,
+        code: Path | None = None,
     ) -> tuple[Prediction, ...]:
         """See `ports.Rasa`."""
         require_safe_archive(archive)
@@ -165,7 +172,11 @@ class RasaClient:
             else:
                 progress(codec.progress(event))
 
-        arguments = {"archive": str(archive.absolute()), "texts": list(texts)}
+        arguments = {
+            "archive": str(archive.absolute()),
+            "texts": list(texts),
+            "code": None if code is None else str(code.absolute()),
+        }
         self._ask("predict", arguments, "predict", listen)
         if len(answers) != len(texts):
             raise RasaError(f"Rasa gave {len(answers)} answers to {len(texts)} utterances")
@@ -227,8 +238,6 @@ class RasaClient:
         if self._scratch is not None:
             # Rasa unpacks models there; what it leaves when it is killed goes with the folder.
             environment["TMPDIR"] = self._scratch.name
-        if self._code:
-            environment["PYTHONPATH"] = os.pathsep.join(str(path.absolute()) for path in self._code)
         return environment
 
 

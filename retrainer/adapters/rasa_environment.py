@@ -118,7 +118,7 @@ def set_up(
     environment = environment.absolute()
     made_from = {"lock": _digest(requirements), "python": str(python.absolute()) if python else ""}
     workplace = environment.parent / f".{environment.name}.setup"
-    with exclusive(workplace, wait=_INSTALL):
+    with exclusive(workplace, wait=_INSTALL, passing=True):
         marker = _read_marker(environment)
         if _python_of(environment).exists() and _fits(marker, made_from):
             return _python_of(environment)

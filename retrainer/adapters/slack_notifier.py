@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from html import escape
 from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
@@ -146,16 +147,12 @@ class SlackNotifier:
 
 def _payload(message: Message) -> dict[str, Any]:
     return {
-        "text": _escape(message.summary),
+        # Slack takes <...> for links and for calls to everybody in the channel.
+        "text": escape(message.summary, quote=False),
         "blocks": [dict(block) for block in message.blocks] or None,
         "unfurl_links": False,
         "unfurl_media": False,
     }
-
-
-def _escape(text: str) -> str:
-    """Slack takes <...> for links and for calls to everybody in the channel."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _refusal(status: int, answer: object, headers: Mapping[str, Any]) -> NotificationError:

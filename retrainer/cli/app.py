@@ -8,18 +8,16 @@ from typing import Annotated
 import typer
 
 from retrainer import __version__
-from retrainer.cli import check, database, demo, history, init, models, rasa, run_once
+from retrainer.cli import check, database, demo, history, init, ledger, models, rasa, run_once
+from retrainer.cli.help import Commands
 from retrainer.cli.output import complain, say
 from retrainer.errors import EXIT_FAILED, RetrainerError
 
-app = typer.Typer(
+app = Commands(
     name="retrainer",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="First time here? `retrainer demo` shows four nights on a bundled assistant, "
-    "`retrainer init` writes the configuration for yours.",
+    epilog="First time here? `retrainer demo` shows four nights of a bundled assistant. For an "
+    "assistant of yours: `retrainer init`, `retrainer rasa setup`, `retrainer check`, "
+    "`retrainer run-once`.",
 )
 
 
@@ -38,7 +36,8 @@ def options(
             "--config",
             "-c",
             envvar="RETRAINER_CONFIG",
-            help="The configuration file; `retrainer.toml` in this folder by default.",
+            metavar="FILE",
+            help="The configuration file. Without it: `retrainer.toml` in this folder.",
             show_default=False,
         ),
     ] = None,
@@ -47,20 +46,25 @@ def options(
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Keeps a Rasa assistant's model fresh, and never makes it worse."""
+    """Keeps the models of Rasa assistants fresh, and never makes one worse.
+
+    A cycle trains a new model (the challenger) on fresh data, measures it against the one that
+    serves (the champion) and promotes it if it is better.
+    """
     del version
     context.obj = config
 
 
-app.command("init")(init.init)
-app.command("check")(check.check)
-app.command("run-once")(run_once.run_once)
-app.command("history")(history.history)
-app.command("show")(history.show)
-app.command("models")(models.models)
-app.command("promote")(models.promote)
-app.command("rollback")(models.rollback)
-app.command("demo")(demo.demo)
+app.add("init", init.init)
+app.add("check", check.check)
+app.add("run-once", run_once.run_once)
+app.add("history", history.history)
+app.add("show", history.show)
+app.add("ledger", ledger.ledger)
+app.add("models", models.models)
+app.add("promote", models.promote)
+app.add("rollback", models.rollback)
+app.add("demo", demo.demo)
 app.add_typer(rasa.app, name="rasa")
 app.add_typer(database.app, name="db")
 

@@ -2,15 +2,18 @@
 
 import typer
 
+from retrainer.cli.help import Commands
 from retrainer.cli.output import say
 from retrainer.wiring import Application
 
-app = typer.Typer(help="The database that records every cycle.", no_args_is_help=True)
+app = Commands(help="Look at the database that records every cycle, or upgrade it.")
 
 
-@app.command()
 def upgrade(context: typer.Context) -> None:
-    """Bring the database to the schema that this version needs. Back it up first."""
+    """Create the database, or bring it to the schema that this version needs.
+
+    Back it up first. Nothing happens to one that is up to date.
+    """
     from retrainer.store import schema
 
     engine = Application.from_config(context.obj).bare_engine
@@ -19,7 +22,6 @@ def upgrade(context: typer.Context) -> None:
     say(f"the schema is {after}" + ("" if before == after else f", it was {before}"))
 
 
-@app.command()
 def current(context: typer.Context) -> None:
     """Print the schema revision that the database has."""
     from retrainer.store import schema
@@ -29,10 +31,14 @@ def current(context: typer.Context) -> None:
     typer.echo(f"{found.revision or 'none'} ({found.standing})")
 
 
-@app.command()
 def check(context: typer.Context) -> None:
     """Exit with 0 if the database has the schema that this version needs, with 78 if not."""
     from retrainer.store import schema
 
     schema.check(Application.from_config(context.obj).bare_engine)
     say("the schema is the one that this version of retrainer needs")
+
+
+app.add("upgrade", upgrade)
+app.add("current", current)
+app.add("check", check)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,11 @@ import typer
 from retrainer.cli.cycles import run_for
 from retrainer.cli.output import messages, results
 from retrainer.cli.output import show as show_result
-from retrainer.errors import ConfigurationError
+from retrainer.errors import ConfigurationError, RetrainerError
+from retrainer.ports import CycleReport
+from retrainer.reports.words import outcome
+from retrainer.settings import anchored
+from retrainer.settings.environment import PREFIX, variables
 from retrainer.wiring import Application
 
 _MARK = ".retrainer-demo"
@@ -30,27 +35,64 @@ better = { rule = "gain", metric = "f1_weighted", more_than = 0.0 }
 must_pass = { rule = "must_pass" }
 intents = { rule = "intent_drop", maximum = 0.10, minimum_support = 10 }
 """
+#: What is told of each night, and how it has to end.
 _NIGHTS = (
-    "Night 1: No champion yet. The floor and the must-pass utterances decide alone.",
-    "Night 2: Better data arrives. The challenger has to win on utterances neither model saw.",
-    "Night 3: A bad night. Some utterances were annotated with the wrong intent.",
-    "Night 4: Nothing changed. Nothing is trained, and no Rasa process is started.",
+    ("No champion yet. The floor and the must-pass utterances decide alone.", "PROMOTED"),
+    ("Better data arrives. The challenger has to win on utterances neither model saw.", "PROMOTED"),
+    ("A bad night. Some utterances were annotated with the wrong intent.", "REJECTED"),
+    ("Nothing changed. Nothing is trained, and no Rasa process is started.", "SKIPPED"),
 )
+#: The only settings of the environment that reach the demo: where Rasa is.
+_RASA = f"{PREFIX}RASA__"
+
+
+class DemoFailed(RetrainerError):
+    """A night of the demo did not end as it should."""
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="A folder of its own.")] = Path("retrainer-demo"),
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            help="A folder of its own; what an earlier demo left in it is replaced.",
+        ),
+    ] = Path("retrainer-demo"),
 ) -> None:
-    """Play four nights of a bundled assistant, with real Rasa training each time."""
+    """Play four nights of a bundled assistant, with real Rasa training each time.
+
+    Takes a few minutes, and about 2.5 GB for Rasa's environment if there is none yet. Of settings
+    in the environment only RETRAINER_RASA__... count here.
+    """
     _prepare(folder)
-    application = Application.from_config(folder / "retrainer.toml")
+    application = Application.from_config(
+        folder / "retrainer.toml",
+        {name: value for name, value in os.environ.items() if name.upper().startswith(_RASA)},
+    )
     _set_up_rasa(application)
-    for number, what in enumerate(_NIGHTS, start=1):
-        results.rule(f"[bold]{what.partition(':')[0]}[/]", align="left")
-        results.print(what.partition(": ")[2], style="italic")
-        _annotate(number, folder)
-        run_for(application, "shop")
-    _epilogue(application, folder)
+    numbers = []
+    for night, (what, end) in enumerate(_NIGHTS, start=1):
+        results.rule(f"[bold]Night {night}[/]", align="left")
+        results.print(what, style="italic")
+        _annotate(night, folder)
+        report = run_for(application, "shop")
+        require_end(night, report, end)
+        numbers.append(report.cycle.number)
+    _epilogue(application, folder, numbers)
+
+
+def require_end(night: int, report: CycleReport, expected: str) -> None:
+    """Make sure that a night ended as it should.
+
+    Raises:
+        DemoFailed: it did not.
+    """
+    if (seen := outcome(report)) != expected:
+        raise DemoFailed(
+            f"night {night} ended {seen}, it should have ended {expected}",
+            tip="the lines above say why; `retrainer rasa info` shows the versions of Rasa's "
+            "environment, which the demo was made for",
+        )
 
 
 def _prepare(folder: Path) -> None:
@@ -65,10 +107,10 @@ def _prepare(folder: Path) -> None:
         database.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _MARK).touch()
-    config = _CONFIG
+    config, file = _CONFIG, folder / "retrainer.toml"
     if environment := os.environ.get("RETRAINER_RASA__ENVIRONMENT"):  # for the commands to try next
-        config += f"\n[rasa]\nenvironment = {json.dumps(str(Path(environment).absolute()))}\n"
-    (folder / "retrainer.toml").write_text(config, encoding="utf-8")
+        config += f"\n[rasa]\nenvironment = {json.dumps(str(anchored(file, Path(environment))))}\n"
+    file.write_text(config, encoding="utf-8")
     with as_file(files("retrainer.demo") / "assistant") as assistant:
         shutil.copytree(assistant, folder / "assistant")
 
@@ -78,7 +120,7 @@ def _set_up_rasa(application: Application) -> None:
 
     if application.settings.rasa.python is None:
         with messages.status("Setting up Rasa's environment (once) …"):
-            set_up(application.rasa_environment, python=None)
+            set_up(application.rasa_environment)
 
 
 def _annotate(night: int, folder: Path) -> None:
@@ -88,8 +130,8 @@ def _annotate(night: int, folder: Path) -> None:
             shutil.copytree(changed, folder / "assistant", dirs_exist_ok=True)
 
 
-def _epilogue(application: Application, folder: Path) -> None:
-    from retrainer.reports.terminal import history_table
+def _epilogue(application: Application, folder: Path, numbers: Sequence[int]) -> None:
+    from retrainer.reports.listings import history_table
     from retrainer.store.history import list_cycles
 
     results.rule("[bold]The four nights[/]", align="left")
@@ -98,14 +140,17 @@ def _epilogue(application: Application, folder: Path) -> None:
     program = Path(sys.argv[0])
     if program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())
+    others = [name for name in variables(os.environ) if not name.upper().startswith(_RASA)]
+    without = "".join(["env ", *(f"-u {name} " for name in others)]) if others else ""
     results.print("\nTry next:", style="bold")
     for command, why in (
-        ("show 3", "why the bad night was rejected"),
-        ("show 2", "how the champion was made"),
+        (f"show {numbers[2]}", "why the bad night was rejected"),
+        (f"show {numbers[1]}", "how the champion was made"),
         ("models", "what is stored, and what serves"),
+        ("ledger", "every change of the champion"),
         ("rollback --reason 'trying it'", "back to the first model, on the ledger"),
         ("history --json", "for scripts"),
     ):
         results.print(
-            f"  {program} -c {config} {command:<32} # {why}", markup=False, soft_wrap=True
+            f"  {without}{program} -c {config} {command:<32} # {why}", markup=False, soft_wrap=True
         )

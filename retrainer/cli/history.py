@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from retrainer.cli.options import AsJson, AtMost, OnlyAssistant
+from retrainer.cli.output import say, show_json
 from retrainer.cli.output import show as show_result
-from retrainer.cli.output import show_json
 from retrainer.domain.cycle import Status
 from retrainer.domain.verdict import Outcome
 from retrainer.wiring import Application
@@ -16,39 +17,55 @@ from retrainer.wiring import Application
 if TYPE_CHECKING:  # SQLAlchemy is imported when a command needs it
     from retrainer.store.history import HistoryRow
 
+LATEST = "latest"
+
 _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
 def history(  # noqa: PLR0913, PLR0917 - each option is a filter or a format
     context: typer.Context,
-    assistant: Annotated[
-        str | None, typer.Option("--assistant", "-a", help="Only this assistant.")
+    assistant: OnlyAssistant = None,
+    status: Annotated[
+        Status | None, typer.Option(metavar="STATUS", help=f"Only these: {', '.join(Status)}.")
     ] = None,
-    status: Annotated[Status | None, typer.Option(help="Only cycles that ended so.")] = None,
-    verdict: Annotated[Outcome | None, typer.Option(help="Only cycles with this verdict.")] = None,
+    verdict: Annotated[
+        Outcome | None,
+        typer.Option(metavar="VERDICT", help=f"Only with this verdict: {', '.join(Outcome)}."),
+    ] = None,
     since: Annotated[
-        datetime | None, typer.Option(formats=_DATES, help="Only cycles begun since, in UTC.")
+        datetime | None,
+        typer.Option(
+            formats=_DATES, metavar="DATE", help="Only begun since 2026-11-21[T01:30] UTC."
+        ),
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option(formats=_DATES, help="Only cycles begun before, in UTC.")
+        datetime | None,
+        typer.Option(formats=_DATES, metavar="DATE", help="Only begun before this time, UTC too."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a cycle.")] = False,
+    limit: AtMost = 20,
+    as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
 ) -> None:
-    """List past cycles, newest first."""
+    """List past cycles, newest first; `retrainer show NUMBER` explains one."""
     from retrainer.store.history import list_cycles
 
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other")
-    rows = list_cycles(
-        Application.from_config(context.obj).engine,
-        assistant=assistant,
-        status=status,
-        verdict=verdict,
-        since=since and since.replace(tzinfo=UTC),
-        until=until and until.replace(tzinfo=UTC),
-        limit=limit,
+    application = Application.from_config(context.obj)
+    application.assistants(assistant)
+    past = application.past
+    rows = (
+        ()
+        if past is None
+        else list_cycles(
+            past,
+            assistant=assistant,
+            status=status,
+            verdict=verdict,
+            since=since and since.replace(tzinfo=UTC),
+            until=until and until.replace(tzinfo=UTC),
+            limit=limit,
+        )
     )
     if as_json:
         for row in rows:
@@ -58,7 +75,7 @@ def history(  # noqa: PLR0913, PLR0917 - each option is a filter or a format
         writer.writeheader()
         writer.writerows(_document(row) for row in rows)
     else:
-        from retrainer.reports.terminal import history_table
+        from retrainer.reports.listings import history_table
 
         show_result(history_table(rows))
 
@@ -66,22 +83,29 @@ def history(  # noqa: PLR0913, PLR0917 - each option is a filter or a format
 def show(
     context: typer.Context,
     cycle: Annotated[
-        str, typer.Argument(help="Its number, the name of its challenger, or `latest`.")
-    ] = "latest",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+        str,
+        typer.Argument(metavar="CYCLE", help="Its number, the model that it trained, or `latest`."),
+    ] = LATEST,
+    as_json: AsJson = False,
 ) -> None:
-    """Explain a cycle: every check with both its numbers, figures, flips, steps."""
-    from retrainer.store.history import get
+    """Explain a cycle: every check with its numbers, what got better or worse, what it changed."""
+    from retrainer.store.history import get, not_found
 
-    details = get(Application.from_config(context.obj).engine, cycle)
+    past = Application.from_config(context.obj).past
+    if past is None:
+        if cycle != LATEST:
+            raise not_found(cycle)
+        say("no cycles yet; `retrainer run-once` starts the first")
+        return
+    details = get(past, cycle)
     if as_json:
         from retrainer.reports.json_report import to_json
 
-        show_json(to_json(details.report))
+        show_json(to_json(details.report, details.promotions))
     else:
         from retrainer.reports.terminal import full
 
-        show_result(full(details.report, details.steps))
+        show_result(full(details.report, details.steps, details.promotions))
 
 
 _COLUMNS = (

@@ -54,14 +54,18 @@ minimum_support = 10
 
 def init(
     project: Annotated[
-        Path, typer.Argument(help="The Rasa project: the folder with config.yml and domain.yml.")
+        Path,
+        typer.Argument(metavar="PROJECT", help="The folder with Rasa's config.yml and domain.yml."),
     ] = Path(),
     name: Annotated[
-        str | None, typer.Option("--name", help="Name of the assistant; the folder's by default.")
+        str | None,
+        typer.Option(
+            "--name", metavar="NAME", help="Name of the assistant. Without it: the folder's."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write retrainer.toml for a Rasa project, and a file for its must-pass utterances."""
+    """Write retrainer.toml in this folder for a Rasa project, and a list of must-pass utterances."""
     target = Path(CONFIG_FILE)
     if target.exists() and not force:
         raise ConfigurationError(

@@ -1,49 +1,63 @@
 """`retrainer models`, `promote` and `rollback`: what is stored, and what serves."""
 
 import getpass
-import json
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from retrainer.cli.output import say, show
-from retrainer.domain.cycle import Model, Promotion
+from retrainer.cli.options import AsJson, OneAssistant, OnlyAssistant
+from retrainer.cli.output import say, show, show_json
+from retrainer.domain.cycle import Promotion
 from retrainer.errors import ConfigurationError
+from retrainer.reports.rows import StoredModel
 from retrainer.wiring import Application
 
-AssistantOption = Annotated[
-    str | None,
-    typer.Option("--assistant", "-a", help="Which assistant; may be left out if there is one."),
+ReasonOption = Annotated[
+    str, typer.Option("--reason", "-r", metavar="WORDS", help="Why; kept on the ledger.")
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; kept on the ledger.")]
 
 
 def models(
-    context: typer.Context,
-    assistant: AssistantOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a model.")] = False,
+    context: typer.Context, assistant: OnlyAssistant = None, as_json: AsJson = False
 ) -> None:
-    """List the stored models, newest first; the champion is marked."""
+    """List the stored models, newest first, with the verdict on each; the champion is marked."""
     application = Application.from_config(context.obj)
     for name in application.assistants(assistant):
-        platform = application.platform(name)
-        active, stored = platform.active(), tuple(reversed(platform.models()))
+        stored = _stored(application, name)
         if as_json:
             for model in stored:
-                typer.echo(json.dumps(_document(name, model, active)))
+                show_json(_document(model))
         else:
-            show(_table(name, stored, active))
+            from retrainer.reports.listings import models_table
+
+            show(models_table(name, stored))
+
+
+def _stored(application: Application, assistant: str) -> tuple[StoredModel, ...]:
+    from retrainer.store.history import made_by
+
+    platform = application.platform(assistant)
+    active, found = platform.active(), platform.models()
+    past = application.past
+    cycles = made_by(past, [model.name for model in found]) if found and past else {}
+    return tuple(
+        StoredModel(assistant, model, model.name == active, cycles.get(model.name))
+        for model in reversed(found)
+    )
 
 
 def promote(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="Name of a stored model; see `retrainer models`.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="Name of a stored model; `retrainer models` has them."
+        ),
+    ],
     reason: ReasonOption,
-    assistant: AssistantOption = None,
+    assistant: OneAssistant = None,
 ) -> None:
-    """Make a stored model the champion, whatever the policy said of it; kept on the ledger."""
+    """Make a stored model the champion, whatever the verdict on it was."""
     from retrainer.pipeline import by_hand
 
     application = Application.from_config(context.obj)
@@ -54,9 +68,9 @@ def promote(
 def rollback(
     context: typer.Context,
     reason: ReasonOption = "rolled back by hand",
-    assistant: AssistantOption = None,
+    assistant: OneAssistant = None,
 ) -> None:
-    """Make the champion's predecessor the champion again; kept on the ledger."""
+    """Make the champion before this one the champion again."""
     from retrainer.pipeline import by_hand
 
     application = Application.from_config(context.obj)
@@ -81,37 +95,17 @@ def _tell(promotion: Promotion) -> None:
     )
 
 
-def _table(assistant: str, stored: tuple[Model, ...], active: str | None) -> Table:
-    table = Table(
-        box=None,
-        pad_edge=False,
-        header_style="dim",
-        padding=(0, 2, 0, 0),
-        title=f"{assistant}: {len(stored)} {'model' if len(stored) == 1 else 'models'}",
-        title_justify="left",
-        title_style="bold",
-    )
-    for column in ("model", "", "trained (UTC)", "size", "Rasa"):
-        table.add_column(column, justify="right" if column == "size" else "left")
-    for model in stored:
-        champion = model.name == active
-        table.add_row(
-            Text(model.name, style="bold" if champion else ""),
-            Text("champion" if champion else "", style="green"),
-            f"{model.trained_at:%Y-%m-%d %H:%M}",
-            f"{model.size / 1e6:.1f} MB",
-            model.rasa_version,
-        )
-    return table
-
-
-def _document(assistant: str, model: Model, active: str | None) -> dict[str, object]:
+def _document(stored: StoredModel) -> dict[str, object]:
+    model, made = stored.model, stored.made_by
     return {
-        "assistant": assistant,
+        "assistant": stored.assistant,
         "model": model.name,
-        "champion": model.name == active,
+        "champion": stored.champion,
         "trained_at": model.trained_at.isoformat(),
         "size": model.size,
         "sha256": model.sha256,
         "rasa_version": model.rasa_version,
+        "cycle": made.cycle.number if made else None,
+        "verdict": made.verdict if made else None,
+        "f1_weighted": made.f1_challenger if made else None,
     }

@@ -15,6 +15,8 @@ results = Console(highlight=False)
 #: Progress, hints and errors.
 messages = Console(stderr=True, highlight=False)
 
+_BREAK = "\n"
+
 
 def show(content: RenderableType) -> None:
     """Print a result."""
@@ -34,6 +36,11 @@ def say(text: str) -> None:
 
 def complain(error: RetrainerError) -> None:
     """Print what went wrong, what led to it, and what to do next."""
-    messages.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
+    _labelled("[bold red]error:[/]", error.message)
     if error.tip:
-        messages.print(f"[bold cyan]tip:[/]   {escape(error.tip)}", soft_wrap=True)
+        _labelled("[bold cyan]tip:[/]  ", error.tip)
+
+
+def _labelled(label: str, text: str) -> None:
+    """Further lines stand below the first, so that one error looks like one."""
+    messages.print(f"{label} {escape(text.replace(_BREAK, _BREAK + ' ' * 7))}", soft_wrap=True)

@@ -1,7 +1,7 @@
 """What a person sees while a cycle runs: a live view on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.live import Live
@@ -18,13 +18,21 @@ def listener_for(console: Console) -> CycleListener:
     return LiveProgress(console) if console.is_terminal else PlainProgress(console)
 
 
-class PlainProgress:
-    """One line a step, and one for each tenth of what a step works through."""
+#: Parts of what is to do, and seconds where that is not known, between two lines of a log.
+_PARTS, _SECONDS = 10, 30.0
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._started = self._last_said = time.monotonic()
+
+class PlainProgress:
+    """One line a step, one a component, then one for each tenth of what that works through.
+
+    Where it is not known how much there is to do, one every half minute. `now` gives seconds.
+    """
+
+    def __init__(self, console: Console, now: Callable[[], float] = time.monotonic) -> None:
+        self._console, self._now = console, now
+        self._started = self._last_said = now()
         self._last = ""
+        self._tenth = 0
 
     def begun(self, cycle: Cycle, steps: Sequence[str], done: Sequence[str]) -> None:
         """Say which cycle it is."""
@@ -38,11 +46,13 @@ class PlainProgress:
         self._say(f"  {name}")
 
     def progress(self, progress: Progress) -> None:
-        """Say a new component at once, its advance every five seconds at most."""
-        now = time.monotonic()
-        if progress.what == self._last and now - self._last_said < 5:  # noqa: PLR2004 - seconds
-            return
-        self._last, self._last_said = progress.what, now
+        """Say a new component at once, its advance now and then."""
+        tenth = _PARTS * (progress.done or 0) // progress.total if progress.total else None
+        if progress.what == self._last:
+            waited = self._now() - self._last_said >= _SECONDS
+            if not (waited if tenth is None else tenth > self._tenth):
+                return
+        self._last, self._last_said, self._tenth = progress.what, self._now(), tenth or 0
         self._say(f"    {describe(progress)}")
 
     def warn(self, sentence: str) -> None:
@@ -56,7 +66,7 @@ class PlainProgress:
 
     def _say(self, text: str) -> None:
         self._console.print(
-            escape(f"{elapsed(time.monotonic() - self._started):>6}  {text}"), soft_wrap=True
+            escape(f"{elapsed(self._now() - self._started):>6}  {text}"), soft_wrap=True
         )
 
 

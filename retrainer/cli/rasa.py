@@ -7,53 +7,62 @@ from typing import Annotated
 
 import typer
 
+from retrainer.cli.help import Commands
+from retrainer.cli.options import AsJson
 from retrainer.cli.output import messages, results, say
-from retrainer.wiring import Application
+from retrainer.settings import RasaSettings, TrainingSettings
+from retrainer.wiring import Application, time_limits
 
-app = typer.Typer(help="The environment that Rasa runs in.", no_args_is_help=True)
+app = Commands(help="Make the Python environment that Rasa runs in, or look at it.")
 
 
-@app.command()
 def setup(
     context: typer.Context,
     environment: Annotated[
         Path | None,
         typer.Option(
             "--environment",
-            help="Make it in this folder, without a configuration, such as for a container image.",
+            metavar="FOLDER",
+            help="Make it here and read no configuration, such as for a container image.",
         ),
     ] = None,
 ) -> None:
     """Make Rasa's environment, and verify it by starting Rasa.
 
-    Looks for Python 3.10 (or 3.9, 3.8) on PATH, in pyenv's folder and through uv, which downloads
-    one if there is none. About 2.5 GB on disk. Does nothing if it is there already.
+    Rasa needs Python 3.10 (or 3.9, 3.8): one is looked for on PATH, in pyenv's folder and through
+    uv, which downloads one if there is none. Takes about 2.5 GB on disk. Makes nothing if it is
+    there already, or if `rasa.python` names an interpreter.
     """
     from retrainer.adapters.rasa_client import RasaClient
     from retrainer.adapters.rasa_environment import interpreter, set_up
 
-    python = None
+    python, limits = None, RasaSettings()
     if environment is None:
         application = Application.from_config(context.obj)
-        environment = application.rasa_environment
-        python = application.settings.rasa.python
+        environment, limits = application.rasa_environment, application.settings.rasa
+        python = application.own_rasa_python
+    environment = environment.absolute()
     if python is None:
         with messages.status("Setting up Rasa's environment …"):
-            set_up(environment.absolute(), progress=say)
-    python = interpreter(python, environment.absolute())
+            set_up(environment, progress=say)
+    python = interpreter(python, environment)
     with (
         tempfile.TemporaryDirectory(prefix="retrainer-setup-") as folder,
         messages.status("Starting Rasa …"),
-        RasaClient(python=python, cache=Path(folder), log=Path(folder) / "log") as rasa,
+        RasaClient(
+            python=python,
+            cache=Path(folder),
+            log=Path(folder) / "log",
+            limits=time_limits(limits, TrainingSettings(), "assistants.NAME.training"),
+        ) as rasa,
     ):
         versions = rasa.versions()
     say(f"Rasa {versions.rasa} on Python {versions.python} works: {python}")
 
 
-@app.command()
 def info(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the versions of Rasa's environment."""
     from retrainer.adapters.rasa_environment import describe
@@ -74,3 +83,7 @@ def info(
     width = max(map(len, [*lines, *versions.libraries]))
     for name, value in {**lines, **versions.libraries}.items():
         results.print(f"{name:<{width}}  {value}", markup=False, soft_wrap=True)
+
+
+app.add("setup", setup)
+app.add("info", info)

@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from retrainer.cli.cycles import run_for
+from retrainer.cli.options import AsJson, OnlyAssistant
 from retrainer.cli.output import complain
 from retrainer.domain.cycle import Status
 from retrainer.domain.verdict import Outcome
@@ -27,18 +28,15 @@ _WORST_FIRST = (EXIT_REJECTED, EXIT_HELD, EXIT_SKIPPED, EXIT_OK)
 
 def run_once(
     context: typer.Context,
-    assistant: Annotated[
-        str | None, typer.Option("--assistant", "-a", help="Only this assistant; all by default.")
-    ] = None,
+    assistant: OnlyAssistant = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Train even if nothing has changed.")
+        bool,
+        typer.Option("--force", help="Train even if nothing has changed since the last cycle."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Train, measure and decide, but promote nothing.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a cycle, on one line.")
-    ] = False,
+    as_json: AsJson = False,
     exit_code: Annotated[
         bool,
         typer.Option(
@@ -46,11 +44,12 @@ def run_once(
         ),
     ] = False,
 ) -> None:
-    """Run one cycle: pull, train, evaluate, decide, promote the winner, tell people.
+    """Run one cycle of each assistant: train, measure, decide, promote the winner, tell people.
 
-    A cycle that was interrupted is taken up where it stopped. Exits with 0 when the cycle ended as
-    it should, whatever its verdict; 1 when it failed; 75 when another one is running; 78 when the
-    configuration is wrong.
+    A cycle that was interrupted is taken up where it stopped.
+
+    Exit codes: 0 the cycle ended as it should, whatever its verdict (see --exit-code), 1 it failed,
+    75 another one is running, 78 the configuration is wrong, 130 it was interrupted.
     """
     application = Application.from_config(context.obj)
     application.require_plugins()  # a typo shows now, not after hours of training

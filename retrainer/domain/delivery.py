@@ -16,16 +16,27 @@ _DOUBLINGS = 10
 
 
 class Waiting(Protocol):
-    """A notification that is neither delivered nor given up; `attempts` have failed so far."""
+    """A notification that is neither delivered nor given up."""
 
     @property
-    def number(self) -> int: ...
+    def number(self) -> int:
+        """Its number; later ones have greater numbers."""
+        ...
+
     @property
-    def notifier(self) -> str: ...
+    def notifier(self) -> str:
+        """The name of who is to be told."""
+        ...
+
     @property
-    def attempts(self) -> int: ...
+    def attempts(self) -> int:
+        """How many failed so far."""
+        ...
+
     @property
-    def next_attempt_at(self) -> datetime: ...
+    def next_attempt_at(self) -> datetime:
+        """Not to be tried before."""
+        ...
 
 
 _Waiting = TypeVar("_Waiting", bound=Waiting)

@@ -26,25 +26,30 @@ def event(status: Status, cycle: Cycle, state: State) -> str:
 
 
 def deliver(store: RunStore, notifiers: Mapping[str, Notifier]) -> tuple[str, ...]:
-    """Deliver what is due; returns a sentence for each notification that has to be tried again.
+    """Deliver what is due; returns a sentence for each notifier that has to be tried again.
 
     A notifier is somebody else's code and somebody else's server: nothing that it raises may
-    change how a cycle ended.
+    change how a cycle ended, and one that failed is left in peace until its delay is over.
     """
-    problems = []
+    problems: dict[str, str] = {}
     for pending in store.due_notifications():
-        notifier = notifiers.get(pending.notifier)
-        if notifier is None:  # taken out of the config since
-            store.delivered(pending.number)
+        name = pending.notifier
+        # A name that is not in our config may be in another one that shares the database.
+        if name in problems or name not in notifiers:
             continue
         try:
-            notifier.notify(pending.report)
+            notifiers[name].notify(pending.report)
         except NotificationError as error:
             store.not_delivered(pending.number, str(error), error.retry_after)
-            problems.append(f"{pending.notifier}: {error}; it will be tried again")
+            problems[name] = f"{name}: {error}; it will be tried again"
         except Exception as error:  # noqa: BLE001 - a plugin's bug must not fail the cycle
-            store.not_delivered(pending.number, repr(error), None)
-            problems.append(f"{pending.notifier}: {error!r}; it will be tried again")
+            # Its words may hold a secret, such as the URL that it posts to.
+            kind = type(error).__name__
+            store.not_delivered(pending.number, kind, None)
+            problems[name] = (
+                f"{name} raised {kind}, which is a fault of its own code: look at the plugin that "
+                f"notifiers.{name} names; it will be tried again"
+            )
         else:
             store.delivered(pending.number)
-    return tuple(problems)
+    return tuple(problems.values())

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from retrainer.domain.cycle import (
@@ -21,6 +21,7 @@ from retrainer.errors import ProjectError
 from retrainer.pipeline import records
 from retrainer.pipeline.ledger import note_outside_change
 from retrainer.pipeline.world import Assistant, World
+from retrainer.ports import Project, Rasa
 
 _SHOWN = 10
 
@@ -38,30 +39,84 @@ def pull(cycle: Cycle, state: State, world: World) -> State:
 
 def validate(cycle: Cycle, state: State, world: World) -> State:
     """Read everything with Rasa's own readers, and stop at what would make the cycle pointless."""
-    root = world.snapshots.folder(_snapshot(state))
-    with _places_in_project(root, state):
-        project = world.find_project(root)
-        contents = world.rasa.read_project(project)
-        must_pass = world.rasa.read_must_pass(_files(root, world.assistant.must_pass, "must_pass"))
-        test_data = world.rasa.read_examples(
-            _files(root, world.assistant.test_data, "evaluation.test_data")
-        )
-    intents = sorted({example.intent for example in contents.examples if example.intent})
+    snapshot = _snapshot(state)
+    root = world.snapshots.folder(snapshot)
+    with places_in_project(root, snapshot.origin):
+        inspection = inspect(root, world.assistant, world.rasa, world.find_project)
+        require_sound(inspection.findings, fail_on_warnings=world.assistant.fail_on_warnings)
+    records.write_contents(world.artifacts, cycle.challenger, inspection.contents)
+    return replace(state, findings=inspection.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a project holds, and what is wrong with it."""
+
+    contents: records.Contents
+    findings: tuple[Finding, ...]
+
+
+def inspect(
+    root: Path, assistant: Assistant, rasa: Rasa, find_project: Callable[[Path], Project]
+) -> Inspection:
+    """Read the project below `root` with Rasa's own readers; changes nothing.
+
+    Raises:
+        ProjectError: it cannot be read; within `places_in_project` as its owner knows it.
+        RasaError: Rasa could not do it.
+    """
+    project = find_project(root)
+    read = rasa.read_project(project)
+    must_pass = rasa.read_must_pass(_files(root, assistant.must_pass, "must_pass"))
+    test_data = rasa.read_examples(_files(root, assistant.test_data, "evaluation.test_data"))
+    intents = sorted({example.intent for example in read.examples if example.intent})
     findings = [
-        *_too_few_intents(intents, contents.examples),
-        *_unknown(contents.examples, contents.domain_intents, "the domain does not declare it"),
+        *_too_few_intents(intents, read.examples),
+        *_unknown(read.examples, read.domain_intents, "the domain does not declare it"),
         *_unknown([m.example for m in must_pass], intents, "no training example has it"),
         *_unknown(test_data, intents, "no training example has it"),
     ]
-    findings += [] if findings else world.rasa.validate(project)
-    with _places_in_project(root, state):
-        _require_sound(findings, fail_on_warnings=world.assistant.fail_on_warnings)
-    records.write_contents(
-        world.artifacts,
-        cycle.challenger,
-        records.Contents(contents.examples, test_data, must_pass),
+    findings += [] if findings else rasa.validate(project)
+    return Inspection(
+        records.Contents(read.examples, test_data, must_pass),
+        tuple(_below(root, finding) for finding in findings),
     )
-    return replace(state, findings=tuple(findings))
+
+
+def _below(root: Path, finding: Finding) -> Finding:
+    file = finding.file and finding.file.removeprefix(f"{root}/")
+    return replace(finding, file=file, message=finding.message.replace(f"{root}/", ""))
+
+
+@contextmanager
+def places_in_project(root: Path, origin: str) -> Iterator[None]:
+    """Name files as they are known in the project: its owner has never seen this copy of it."""
+    try:
+        yield
+    except ProjectError as error:
+        message = error.message.replace(f"{root}/", "").replace(str(root), origin)
+        raise ProjectError(message, tip=error.tip) from error
+
+
+def fatal(findings: Sequence[Finding], *, fail_on_warnings: bool) -> tuple[Finding, ...]:
+    """Those that make a cycle pointless."""
+    return tuple(f for f in findings if fail_on_warnings or f.severity is Severity.ERROR)
+
+
+def require_sound(findings: Sequence[Finding], *, fail_on_warnings: bool) -> None:
+    """Make sure that no finding is fatal.
+
+    Raises:
+        ProjectError: with the first of those that are.
+    """
+    found = fatal(findings, fail_on_warnings=fail_on_warnings)
+    if not found:
+        return
+    more = f"\n… and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    raise ProjectError(
+        f"the project has {_counted(len(found), 'finding')} "
+        "that must be mended, 0 are allowed:\n" + "\n".join(map(str, found[:_SHOWN])) + more
+    )
 
 
 def separate(cycle: Cycle, state: State, world: World) -> State:
@@ -107,16 +162,6 @@ def _snapshot(state: State) -> Snapshot:
     if state.snapshot is None:
         raise LookupError("the step needs the snapshot that `pull` takes")
     return state.snapshot
-
-
-@contextmanager
-def _places_in_project(root: Path, state: State) -> Iterator[None]:
-    """Name files as they are known in the project: its owner has never seen the snapshot."""
-    try:
-        yield
-    except ProjectError as error:
-        message = error.message.replace(f"{root}/", "").replace(str(root), _snapshot(state).origin)
-        raise ProjectError(message, tip=error.tip) from error
 
 
 def _fingerprint(snapshot: Snapshot, assistant: Assistant) -> str:
@@ -173,14 +218,3 @@ def _unknown(examples: Sequence[Example], known: Sequence[str], why: str) -> lis
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _require_sound(findings: Sequence[Finding], *, fail_on_warnings: bool) -> None:
-    fatal = [f for f in findings if fail_on_warnings or f.severity is Severity.ERROR]
-    if not fatal:
-        return
-    more = f"\n… and {len(fatal) - _SHOWN} more" if len(fatal) > _SHOWN else ""
-    raise ProjectError(
-        f"the project has {_counted(len(fatal), 'finding')} "
-        "that must be mended, 0 are allowed:\n" + "\n".join(map(str, fatal[:_SHOWN])) + more
-    )

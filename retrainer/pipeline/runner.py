@@ -163,7 +163,6 @@ class _Run:
         return self._world.store.finish(
             self._lease,
             status,
-            self._state,
             notifiers=[n for n, wanted in self._world.notifiers.items() if ending in wanted],
             error=error,
             tip=tip,

@@ -114,7 +114,6 @@ class RunStore(Protocol):
         self,
         lease: Lease,
         status: Status,
-        state: State,
         *,
         notifiers: Sequence[str],
         error: str | None = None,
@@ -122,6 +121,8 @@ class RunStore(Protocol):
         failed_step: str | None = None,
     ) -> CycleReport:
         """End the cycle and queue a notification for each notifier, in one transaction.
+
+        The report's state is the one that the done steps led to.
 
         Raises:
             LeaseLost: another owner has the cycle.

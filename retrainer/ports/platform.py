@@ -18,7 +18,11 @@ class Platform(Protocol):
         ...
 
     def models(self) -> tuple[Model, ...]:
-        """All stored models, oldest first."""
+        """All stored models, oldest first, but those that are `damaged`."""
+        ...
+
+    def damaged(self) -> tuple[str, ...]:
+        """A sentence for each stored model that cannot be read, so that one does not stop all."""
         ...
 
     def fetch(self, name: str) -> Path:
@@ -39,6 +43,7 @@ class Platform(Protocol):
         Raises:
             ModelNotFound: there is none of that name.
             ChampionMoved: neither `name` nor `expected` is active.
+            PlatformError: the stored archive is damaged; nothing changed.
         """
         ...
 

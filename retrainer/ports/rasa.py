@@ -118,9 +118,17 @@ class Rasa(Protocol):
         ...
 
     def predict(
-        self, archive: Path, texts: Sequence[str], progress: ProgressListener
+        self,
+        archive: Path,
+        texts: Sequence[str],
+        progress: ProgressListener,
+        *,
+        code: Path | None = None,
     ) -> tuple[Prediction, ...]:
-        """The model's answer to each text, in order; changes nothing."""
+        """The model's answer to each text, in order; changes nothing.
+
+        `code` is the folder of the project whose own components the model may need.
+        """
         ...
 
     def describe(self, archive: Path) -> ModelDescription:

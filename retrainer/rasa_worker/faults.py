@@ -1,6 +1,8 @@
 """Failures that the service is told of, and Rasa's own exceptions as such."""
 
 import errno
+import os
+import shutil
 from contextlib import contextmanager
 
 #: What stands for an error class of the service, in the events.
@@ -53,9 +55,10 @@ def translate(error, show=str):
     if known is not None:
         return known
     cause = root_cause(error)
-    if isinstance(cause, OSError) and cause.errno in _FULL:
+    full = _out_of_space(cause)
+    if full is not None:
         return Fault(
-            "{}{}".format(cause.strerror, ": " + str(cause.filename) if cause.filename else ""),
+            full,
             STORAGE,
             "free space where the models and the state are kept, then run the same again",
         )
@@ -65,6 +68,18 @@ def translate(error, show=str):
     if isinstance(cause, RasaException):
         return Fault(text, RASA)
     return Fault("{}: {}".format(type(cause).__name__, text), RASA)
+
+
+def _out_of_space(cause):
+    """What could not be written, in a sentence, if it was for want of space; else None."""
+    if isinstance(cause, shutil.Error):  # of a whole folder: (from, to, what went wrong) for each
+        for _, target, problem in cause.args[0]:
+            for code in _FULL:
+                if os.strerror(code) in problem:
+                    return "{}: {}".format(os.strerror(code), target)
+    elif isinstance(cause, OSError) and cause.errno in _FULL:
+        return "{}{}".format(cause.strerror, ": " + str(cause.filename) if cause.filename else "")
+    return None
 
 
 def root_cause(error):

@@ -1,7 +1,6 @@
 """What the worker can be asked to do: a thin layer over the modules that do it."""
 
 import os
-import sys
 from pathlib import Path
 
 from . import environment, printed
@@ -52,14 +51,14 @@ def train(out, project, name, into):
     """Train into an existing folder; returns the archive."""
     from . import training
 
-    return training.train(_enter(project, code=True), name, Path(into), out)
+    return training.train(_enter(project), name, Path(into), out)
 
 
-def predict(out, archive, texts):
+def predict(out, archive, texts, code):
     """Send predictions in parts; returns their number."""
     from . import prediction
 
-    return prediction.predict(Path(archive), texts, out)
+    return prediction.predict(Path(archive), texts, None if code is None else Path(code), out)
 
 
 TABLE = {
@@ -85,15 +84,11 @@ def readable(path):
         return str(path)
 
 
-def _enter(project, *, code=False):
-    """Stand where `rasa train` would, with the project's own components importable if `code`."""
+def _enter(project):
+    """Stand where `rasa train` would."""
     global _root  # noqa: PLW0603 - as process-wide as the working directory it goes with
     found = Project.of(project)
     _root = found.root
     os.chdir(str(found.root))
     printed.remember()
-    if code:
-        # Where `rasa` puts it: the components of the user come before those installed.
-        sys.path[:] = [entry for entry in sys.path if entry != str(found.root)]
-        sys.path.insert(0, str(found.root))
     return found

@@ -1,12 +1,11 @@
 """A model's answers, many at a time, equal to what `rasa test nlu` counts."""
 
 import shutil
-import sys
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
 
-from . import networks
+from . import components, networks
 from .faults import ARCHIVE, Fault, root_cause
 
 #: Models kept loaded: challenger and champion.
@@ -16,9 +15,12 @@ _CHUNK = 256
 _loaded = OrderedDict()
 
 
-def predict(archive, texts, out):
-    """Send the answers in parts, in order; returns how many."""
-    model = _model(archive)
+def predict(archive, texts, code, out):
+    """Send the answers in parts, in order; returns how many.
+
+    `code` is the folder of the project whose own components the model may need, or None.
+    """
+    model = _model(archive, code)
     done = 0
     while done < len(texts):
         chunk = texts[done : done + model.chunk]
@@ -29,14 +31,14 @@ def predict(archive, texts, out):
     return done
 
 
-def _model(archive):
+def _model(archive, code):
     """The loaded model of an archive; a replaced file is another model."""
     status = archive.stat()
-    key = (str(archive), status.st_mtime_ns, status.st_size)
+    key = (str(archive), status.st_mtime_ns, status.st_size, code)
     if key not in _loaded:
         while len(_loaded) >= _KEPT:
             _loaded.popitem(last=False)
-        _loaded[key] = Model(archive)
+        _loaded[key] = Model(archive, code)
     _loaded.move_to_end(key)
     return _loaded[key]
 
@@ -44,14 +46,14 @@ def _model(archive):
 class Model:
     """The NLU half of a model, loaded: dialogue policies are not needed to understand."""
 
-    def __init__(self, archive):
+    def __init__(self, archive, code):
         networks.configure()
         from rasa.engine.graph import ExecutionContext
         from rasa.engine.runner.dask import DaskGraphRunner
         from rasa.engine.storage.local_model_storage import LocalModelStorage
 
         networks.install()
-        sys.dont_write_bytecode = True  # as in training
+        components.use(code)
         folder = tempfile.mkdtemp(prefix="retrainer-model-")
         try:
             storage, metadata = LocalModelStorage.from_model_archive(Path(folder), archive)

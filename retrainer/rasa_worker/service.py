@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
 
 from . import environment, lifeline, printed
 from .faults import RASA, Fault, translate
@@ -61,13 +62,15 @@ def _answer(operation, arguments, out):
         said = printed.last_words() or "Rasa stopped with exit code {}".format(stop.code)
         out.send("error", kind=RASA, message=said, tip=None)
     except Exception as error:  # noqa: BLE001 - the outer edge of this process
-        traceback.print_exc()
+        with suppress(OSError):  # the log may be on the disk that is full
+            traceback.print_exc()
         fault = translate(error, operations.readable)
         out.send("error", kind=fault.kind, message=fault.message, tip=fault.tip)
     else:
         out.send("result", value=value)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
 
 
 def _quieten():

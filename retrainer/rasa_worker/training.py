@@ -2,10 +2,9 @@
 
 import logging
 import re
-import sys
 from contextlib import contextmanager
 
-from . import networks, printed
+from . import components, networks, printed
 from .faults import Fault
 
 _TRAINS = re.compile("Starting to train component '(.*)'")
@@ -17,8 +16,7 @@ def train(project, name, into, out):
     networks.configure()
     from rasa.model_training import train as rasa_train
 
-    # Rasa's own modules are compiled by now; in the project leave no traces.
-    sys.dont_write_bytecode = True
+    components.use(project.root)
     with _progress(out):
         result = rasa_train(
             domain=project.domain_argument(),

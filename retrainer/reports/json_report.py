@@ -14,6 +14,7 @@ The keys are an interface: they are added to, never renamed, within one `format`
 | `model` | the challenger, as it was trained |
 | `champion` | name of the model that served when the evaluation began |
 | `promoted` | `from` and `to`, if the champion was changed; `confirmed` if it then served |
+| `promotions` | rows that the cycle wrote on the ledger, as `retrainer ledger --json`; null if not asked |
 | `verdict` | outcome, policy, the reason, and every check with observed value, limit and sentence |
 | `evaluation` | both reports with metrics, intents and must-pass utterances; all flips; what was left out |
 
@@ -21,16 +22,17 @@ What is not known is null, and so is a figure that is no finite number. Times ar
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from retrainer.domain.cycle import Promotion
 from retrainer.ports import CycleReport
 from retrainer.reports import words
 
 
-def to_json(report: CycleReport) -> dict[str, Any]:
+def to_json(report: CycleReport, promotions: Sequence[Promotion] | None = None) -> dict[str, Any]:
     """The report as plain dictionaries, lists, strings, numbers and None; see the module."""
     cycle, state = report.cycle, report.state
     seconds = (report.ended_at - cycle.started_at).total_seconds() if report.ended_at else None
@@ -55,8 +57,26 @@ def to_json(report: CycleReport) -> dict[str, Any]:
             "champion": state.champion,
             "promoted": state.promoted and dict(zip(("from", "to"), state.promoted, strict=True)),
             "confirmed": state.confirmed,
+            "promotions": promotions and [promotion_to_json(p) for p in promotions],
             "verdict": verdict,
             "evaluation": state.evaluation,
+        }
+    )
+    return document
+
+
+def promotion_to_json(promotion: Promotion) -> dict[str, Any]:
+    """A row of the ledger: assistant, from, to, reason, actor, note, cycle, at."""
+    document: dict[str, Any] = _plain(
+        {
+            "assistant": promotion.assistant,
+            "from": promotion.previous,
+            "to": promotion.model,
+            "reason": promotion.reason,
+            "actor": promotion.actor,
+            "note": promotion.note,
+            "cycle": promotion.cycle,
+            "at": promotion.at,
         }
     )
     return document

@@ -1,9 +1,10 @@
 """What the reports read of the records: the store's rows have these attributes."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from retrainer.domain.cycle import Cycle
+from retrainer.domain.cycle import Cycle, Model
 from retrainer.domain.verdict import Outcome
 
 
@@ -93,3 +94,13 @@ class StepTime(Protocol):
     def error(self) -> str | None:
         """Why it failed."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A stored model, and the cycle that made it; None if no recorded cycle did."""
+
+    assistant: str
+    model: Model
+    champion: bool
+    made_by: HistoryLine | None

@@ -7,6 +7,7 @@ one is not documented, and messages of a little less have been refused, so this 
 
 import json
 from collections.abc import Iterable, Sequence
+from html import escape
 from itertools import accumulate
 from typing import Any
 
@@ -36,7 +37,9 @@ def to_blocks(report: CycleReport) -> tuple[Block, ...]:
     message.add("", words.summary(report)[1:])
     message.add_fields(_models(report))
     if report.error:
-        message.add("*What went wrong*", [words.headline(report), *_error_lines(report)])
+        tip = [f"Tip: {report.tip}"] if report.tip else []
+        told = [words.headline(report), *words.error_details(report), *tip]
+        message.add("*What went wrong*", told)
     if verdict := report.state.verdict:
         message.add("*Checks*", [_check(check) for check in verdict.checks], most=40)
         details = [d for check in verdict.checks for d in words.details_of(check, report)]
@@ -112,11 +115,6 @@ def _check(check: Check) -> str:
     return f"{_MARKS[check.outcome]} {check.rule}{advisory}: {check.sentence}"
 
 
-def _error_lines(report: CycleReport) -> list[str]:
-    lines = [line for line in (report.error or "").splitlines() if line.strip()]
-    return [*lines[1:], *([f"Tip: {report.tip}"] if report.tip else [])]
-
-
 def _footer(report: CycleReport) -> str:
     return f"{words.elapsed(report)} · {words.see_more(report)}"
 
@@ -150,19 +148,15 @@ def _code(text: str) -> str:
     return "`" + printable(shorten(text, _MOST_IN_QUOTE)).replace("`", "'") + "`"
 
 
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
 def _clip(text: str, longest: int) -> str:
     """Escaped, printable but for line breaks, and then no longer than `longest`."""
     plain = "\n".join(printable(line) for line in shorten(text, longest).split("\n"))
-    escaped = _escape(plain)
+    escaped = escape(plain, quote=False)
     if len(escaped) <= longest:
         return escaped
-    lengths = accumulate(len(_escape(character)) for character in plain)
+    lengths = accumulate(len(escape(character, quote=False)) for character in plain)
     fitting = sum(1 for length in lengths if length < longest)
-    return _escape(plain[:fitting]) + "…"
+    return escape(plain[:fitting], quote=False) + "…"
 
 
 def _length(block: Block) -> int:

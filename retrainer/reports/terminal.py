@@ -1,29 +1,20 @@
-"""Cycles on a terminal: what `run-once`, `show` and `history` print."""
+"""A cycle on a terminal: what `run-once` and `show` print."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from retrainer.domain.cycle import Promotion
 from retrainer.ports import CycleReport
 from retrainer.reports import tables, words
-from retrainer.reports.rows import HistoryLine, StepTime
-from retrainer.reports.values import duration, moment, printable
+from retrainer.reports.listings import RESULT_STYLES, ledger_table
+from retrainer.reports.rows import StepTime
+from retrainer.reports.values import printable
 
-_STYLES = {
-    "PROMOTED": "bold green",
-    "HELD": "bold yellow",
-    "REJECTED": "bold red",
-    "FAILED": "bold red",
-    "ABANDONED": "bold red",
-    "RUNNING": "bold cyan",
-}
 _FEW, _MANY = 5, 50
-#: Columns of a console that has room for the names of the models in the history.
-_WIDE = 110
 
 
 def summary(report: CycleReport) -> RenderableType:
@@ -33,7 +24,9 @@ def summary(report: CycleReport) -> RenderableType:
     return Group(*parts, "", last)
 
 
-def full(report: CycleReport, steps: Sequence[StepTime] = ()) -> RenderableType:
+def full(
+    report: CycleReport, steps: Sequence[StepTime] = (), promotions: Sequence[Promotion] = ()
+) -> RenderableType:
     """Everything that is known of a cycle."""
     parts = [*_head(report), _section("", _facts(report)), *_verdict(report, _MANY)]
     if evaluation := report.state.evaluation:
@@ -42,55 +35,11 @@ def full(report: CycleReport, steps: Sequence[StepTime] = ()) -> RenderableType:
     parts += _remarks(report, None)
     if found := report.state.findings:
         parts.append(_section("Findings of the validation", tables.findings(found, _MANY)))
+    if promotions:
+        parts.append(_section("Changes of the champion", ledger_table(promotions)))
     if steps:
         parts.append(_section("Steps", tables.steps(steps)))
     return Group(*parts)
-
-
-@dataclass(frozen=True)
-class _History:
-    lines: tuple[HistoryLine, ...]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
-        del console
-        wide = options.max_width >= _WIDE
-        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-        table.add_column("#", justify="right")
-        table.add_column("assistant", overflow="fold")
-        table.add_column("begun (UTC)", no_wrap=True)
-        table.add_column("result", no_wrap=True)
-        table.add_column("took", justify="right", no_wrap=True)
-        table.add_column("what came of it", overflow="fold", ratio=1)
-        if wide:
-            table.add_column("examples", justify="right")
-            table.add_column("challenger", no_wrap=True)
-        for line in self.lines:
-            table.add_row(*_history_cells(line), *(_wide_cells(line) if wide else ()))
-        yield table
-
-
-def history_table(lines: Iterable[HistoryLine]) -> RenderableType:
-    """Cycles, a line each."""
-    shown = tuple(lines)
-    return _History(shown) if shown else Text("no cycles", style="dim")
-
-
-def _history_cells(line: HistoryLine) -> tuple[Text, ...]:
-    result = words.result(line.cycle, line.verdict)
-    took = (line.ended_at - line.cycle.started_at).total_seconds() if line.ended_at else None
-    return (
-        Text(str(line.cycle.number)),
-        Text(line.cycle.assistant),
-        Text(moment(line.cycle.started_at)),
-        Text(result, style=_STYLES.get(result, "dim")),
-        Text("" if took is None else duration(took)),
-        Text(words.history_story(line)),
-    )
-
-
-def _wide_cells(line: HistoryLine) -> tuple[Text, ...]:
-    trained = line.cycle.challenger if line.f1_challenger is not None else ""
-    return Text(str(line.examples or "")), Text(trained, style="dim")
 
 
 def _head(report: CycleReport) -> list[RenderableType]:
@@ -98,10 +47,9 @@ def _head(report: CycleReport) -> list[RenderableType]:
     headline, *others = words.summary(report)
     result = words.outcome(report)
     first = Text(headline, style="bold")
-    first.highlight_words([result], _STYLES.get(result, "bold"))
-    further = (report.error or "").strip().splitlines()[1:]
+    first.highlight_words([result], RESULT_STYLES.get(result, "bold"))
     parts = [first, *map(Text, others)]
-    parts += [Text(f"  {printable(line)}", style="dim") for line in further]
+    parts += [Text(f"  {line}", style="dim") for line in words.error_details(report)]
     if report.tip:
         parts.append(Text.assemble(("tip: ", "bold cyan"), printable(report.tip)))
     return list(parts)

@@ -14,7 +14,7 @@ _MOST = 10  # utterances of a list, intents of a remark
 def to_text(report: CycleReport) -> str:
     """Everything that a person needs to judge the cycle, in lines that end with a newline."""
     lines = [*words.summary(report)]
-    lines += _further_error_lines(report)
+    lines += [f"  | {line}" for line in words.error_details(report)]
     if report.tip:
         lines.append(f"tip: {printable(report.tip)}")
     lines += _checks(report)
@@ -27,12 +27,6 @@ def to_text(report: CycleReport) -> str:
     lines += [f"{label}: {value}" for label, value in words.facts(report)]
     lines.append(words.see_more(report))
     return "\n".join(lines) + "\n"
-
-
-def _further_error_lines(report: CycleReport) -> list[str]:
-    """What the headline left out of the error, such as the end of a log."""
-    lines = [line for line in (report.error or "").splitlines() if line.strip()]
-    return [f"  | {printable(line)}" for line in lines[1:]]
 
 
 def _checks(report: CycleReport) -> list[str]:

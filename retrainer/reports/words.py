@@ -5,7 +5,14 @@ Every number comes from the domain's own objects, and the sentences of the check
 
 from collections.abc import Callable, Mapping, Sequence
 
-from retrainer.domain.cycle import Cycle, Severity, Status, Trigger
+from retrainer.domain.cycle import (
+    Cycle,
+    Promotion,
+    PromotionReason,
+    Severity,
+    Status,
+    Trigger,
+)
 from retrainer.domain.evaluation import Flip, MustPassResult
 from retrainer.domain.rules.limits import points
 from retrainer.domain.verdict import Check, Outcome, metric
@@ -108,6 +115,12 @@ def summary(report: CycleReport) -> tuple[str, ...]:
     return tuple(printable(line) for line in lines if line)
 
 
+def error_details(report: CycleReport) -> tuple[str, ...]:
+    """What the headline left out of the error, such as the end of a log, a line each."""
+    lines = [line for line in (report.error or "").splitlines() if line.strip()]
+    return tuple(printable(line) for line in lines[1:])
+
+
 def see_more(report: CycleReport) -> str:
     """Which command tells the whole story."""
     return f"see more: retrainer show {report.cycle.number}"
@@ -129,7 +142,7 @@ def facts(report: CycleReport) -> tuple[tuple[str, str], ...]:
         )
     if data := state.data:
         more = [f"{data.training} to train on", f"{data.held_out} held out"]
-        more += [f"{counted(data.test_files, 'test file')}"] if data.test_files else []
+        more += [f"{counted(data.test_files, 'example')} of test files"] if data.test_files else []
         more += [counted(data.must_pass, "must-pass utterance")] if data.must_pass else []
         whole = f"{counted(data.examples, 'example')} of {counted(data.intents, 'intent')}"
         rows.append(("data", f"{whole}: {', '.join(more)}"))
@@ -226,6 +239,19 @@ def history_story(line: HistoryLine) -> str:
     before = "" if line.f1_champion is None else f"{share(line.f1_champion)} -> "
     stopped = f"; stopped by {line.stopped_by}" if line.stopped_by else ""
     return f"F1 {before}{share(line.f1_challenger)}{stopped}"
+
+
+def promotion_story(promotion: Promotion) -> str:
+    """Why the champion changed, and who changed it."""
+    note = f": {first_line(promotion.note)}" if promotion.note else ""
+    cycle = f", cycle {promotion.cycle}" if promotion.cycle is not None else ""
+    why: Mapping[PromotionReason, str] = {
+        PromotionReason.GATE: "by verdict",
+        PromotionReason.PERSON: f"promoted by {promotion.actor}",
+        PromotionReason.ROLLBACK: f"rolled back by {promotion.actor}",
+        PromotionReason.OUTSIDE: f"outside of retrainer, by {promotion.actor}",
+    }
+    return printable(f"{why[promotion.reason]}{cycle}{note}")
 
 
 def elapsed(report: CycleReport) -> str:

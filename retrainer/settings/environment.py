@@ -6,6 +6,7 @@ A variable is the path of an option: RETRAINER_ASSISTANTS__HELPDESK__POLICY is
 
 import difflib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -42,13 +43,13 @@ def require_known(
     Raises:
         ConfigurationError: a variable is unknown, with the one that was probably meant.
     """
-    known = [PREFIX + _BETWEEN.join(keys).upper() for keys in _options(model, content)]
+    known = [_BETWEEN.join(keys).upper() for keys in _options(model, content)]
     lines = []
     for name, keys in variables(environment).items():
         field = model.model_fields.get(keys[0])
         if field is None or (len(keys) > 1 and not _has_keys(field.annotation)):
-            close = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f", did you mean {close[0]}?" if close else ""
+            close = difflib.get_close_matches(name.upper().removeprefix(PREFIX), known, n=1)
+            hint = f", did you mean {PREFIX}{close[0]}?" if close else ""
             lines.append(f"the environment variable {name} is no option of retrainer{hint}")
     if lines:
         raise ConfigurationError(
@@ -58,18 +59,25 @@ def require_known(
         )
 
 
-def source_of(keys: Keys, environment: Mapping[str, str], content: Mapping[str, Any]) -> str | None:
-    """The variable that an option comes from; None if the file or nothing at all sets it.
+def place(
+    file: Path, keys: Keys, environment: Mapping[str, str], content: Mapping[str, Any] | None = None
+) -> str:
+    """Where an option comes from, for people: the variable that sets it, or its path in the file.
 
-    For an option that is missing it is the variable that alone makes its table.
+    With `content`, what the file says, a missing option of a table that the environment alone
+    makes is put down to the variable that makes it.
     """
-    for name, place in variables(environment).items():
-        if place == keys[: len(place)]:
-            return name
-    for name, place in variables(environment).items():
-        if place[: len(keys) - 1] == keys[:-1] and not _in(content, keys[:-1]):
-            return name
-    return None
+    path = ".".join(keys)
+    for name, found in variables(environment).items():
+        sets = found == keys[: len(found)]
+        makes = (
+            content is not None
+            and found[: len(keys) - 1] == keys[:-1]
+            and not _in(content, keys[:-1])
+        )
+        if sets or makes:
+            return f"the environment variable {name}: {path}"
+    return f"{file}: {path}"
 
 
 def _in(content: Mapping[str, Any], keys: Keys) -> bool:

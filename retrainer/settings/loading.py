@@ -3,22 +3,24 @@
 import difflib
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsError,
 )
 
 from retrainer.errors import ConfigurationError
+from retrainer.settings.environment import CONFIG_VARIABLE, place, require_known
 from retrainer.settings.model import Settings
 from retrainer.settings.policies import policy_of
 
-CONFIG_VARIABLE = "RETRAINER_CONFIG"
 CONFIG_FILE = "retrainer.toml"
 
 
@@ -37,13 +39,28 @@ def find_config(given: Path | None) -> Path:
     return path.resolve()
 
 
-def load(path: Path) -> Settings:
+def anchored(config: Path, path: Path) -> Path:
+    """A path that stands in a config file, absolute: `~` is a home, a relative one starts there.
+
+    Not resolved: the interpreter of an environment is a link that has to stay one.
+
+    Raises:
+        ConfigurationError: there is no such home.
+    """
+    try:
+        return (config.parent / path.expanduser()).absolute()
+    except RuntimeError as error:
+        raise ConfigurationError(f"{config}: {path}: there is no such home") from error
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of this file and of the environment, which wins.
 
     Raises:
-        ConfigurationError: with the file and line, or the path of each wrong key.
+        ConfigurationError: with the file and line, or the path of each wrong key or its variable.
     """
     content = _read(path)
+    require_known(environment, Settings, content)
 
     class FileSettings(Settings):
         @classmethod
@@ -51,18 +68,20 @@ def load(path: Path) -> Settings:
             cls,
             settings_cls: type[BaseSettings],
             init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is not ours
-            env_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - that of the process
             dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return env_settings, InitSettingsSource(settings_cls, init_kwargs=content)
+            given = EnvSettingsSource(settings_cls)
+            given.env_vars = {name.lower(): value for name, value in environment.items()}
+            return given, InitSettingsSource(settings_cls, init_kwargs=content)
 
     try:
         settings: Settings = FileSettings()
-    except ValidationError as error:
-        raise invalid(path, error, Settings) from error
+    except ValidationError as error:  # which holds values, and so maybe secrets: `from None`
+        raise invalid(path, error, Settings, environment=environment, content=content) from None
     except SettingsError as error:
-        raise ConfigurationError(f"the environment: {error}") from error
+        raise ConfigurationError(f"the environment: {error}") from None
     if not settings.assistants:
         raise ConfigurationError(
             f"{path}: assistants: 0 are configured, at least 1 is needed",
@@ -73,17 +92,22 @@ def load(path: Path) -> Settings:
 
 
 def invalid(
-    path: Path, error: ValidationError, model: type[BaseModel], *prefix: str
+    path: Path,
+    error: ValidationError,
+    model: type[BaseModel],
+    *prefix: str,
+    environment: Mapping[str, str],
+    content: Mapping[str, Any] | None = None,
 ) -> ConfigurationError:
-    """A ValidationError as a person wants it: one line a key, with the key's path."""
+    """A ValidationError as a person wants it: one line a key, with its path or its variable."""
     lines = []
     for problem in error.errors(include_url=False, include_input=False):
-        place = [*prefix, *map(str, problem["loc"])]
+        keys = (*prefix, *map(str, problem["loc"]))
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             known = _keys_at(model, problem["loc"][:-1])
-            message = "unknown key" + _did_you_mean(place[-1], known)
-        lines.append(f"{path}: {'.'.join(place)}: {message}")
+            message = "unknown key" + _did_you_mean(keys[-1], known)
+        lines.append(f"{place(path, keys, environment, content)}: {message}")
     return ConfigurationError("\n".join(lines), tip="config.example.toml lists every option")
 
 

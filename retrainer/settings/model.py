@@ -1,9 +1,10 @@
 """The configuration file as a typed model; every option, its default and its meaning."""
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -52,23 +53,30 @@ Name = Annotated[str, AfterValidator(require_name)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class PluginSettings(BaseModel):
-    """A plugin by its `type`; all other keys are its own options."""
+    """A plugin by its `type`; all other keys are its own options.
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    What is secret among those only the plugin knows, so none of their values is ever shown.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
 
     type: str
     """Which plugin: a name of the entry-point group."""
 
-    _own: ClassVar[frozenset[str]] = frozenset({"type"})
-
     @property
     def options(self) -> dict[str, Any]:
         """The keys that are the plugin's own."""
-        return {k: v for k, v in (self.model_extra or {}).items() if k not in self._own}
+        return dict(self.model_extra or {})
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """What `repr` and `str` show: the names of the plugin's options, not their values."""
+        hidden = self.model_extra or {}
+        for key, value in super().__repr_args__():
+            yield key, ("**********" if key in hidden else value)
 
 
 class NotifierSettings(PluginSettings):
@@ -179,6 +187,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,
     )
 
     state_dir: Path = Path(".retrainer")

@@ -1,7 +1,7 @@
 """Connections to the database, and what its failures mean."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,16 @@ _CONNECT_SECONDS = 10
 _POSTGRES_NAMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 
 
-def make_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
+def make_engine(
+    url: str,
+    *,
+    busy_seconds: float = BUSY_SECONDS,
+    anchored: Callable[[Path], Path] = Path.absolute,
+) -> sa.Engine:
     """An engine for `sqlite:///PATH` or `postgresql+psycopg://USER@HOST/NAME`; connects to nothing.
 
-    `busy_seconds` is how long a writer waits for another one on SQLite.
+    `busy_seconds` is how long a writer waits for another one on SQLite; `anchored` makes the path
+    of an SQLite file absolute.
 
     Raises:
         ConfigurationError: not such a URL, or the driver is not installed.
@@ -34,6 +40,8 @@ def make_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
             tip="write sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME",
         ) from None
     if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
+        if parsed.database and parsed.database != ":memory:":
+            parsed = parsed.set(database=str(anchored(Path(parsed.database))))
         return _sqlite_engine(parsed, busy_seconds)
     if parsed.drivername in _POSTGRES_NAMES:
         return _postgres_engine(parsed)

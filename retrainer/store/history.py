@@ -1,6 +1,6 @@
 """The read side: what happened. It reads no states for a list, so that it stays fast."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,6 @@ from retrainer.store import ledger, records
 from retrainer.store.engine import reading
 from retrainer.store.tables import cycles, steps
 
-_AT_ONCE = 500  # rows
 _MOST_DIGITS = 9  # what the column holds
 
 
@@ -104,26 +103,6 @@ def list_cycles(
         return tuple(map(_to_history, connection.execute(query).mappings()))
 
 
-def iter_cycles(
-    engine: sa.Engine,
-    *,
-    assistant: str | None = None,
-    status: Status | None = None,
-    verdict: Outcome | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> Iterator[HistoryRow]:
-    """As `list_cycles`, without a limit and without holding all rows in memory.
-
-    Raises:
-        DatabaseError: the database could not be used.
-    """
-    query = _select(assistant, status, verdict, since, until)
-    few = {"yield_per": _AT_ONCE}
-    with reading(engine) as connection, connection.execute(query, execution_options=few) as rows:
-        yield from map(_to_history, rows.mappings())
-
-
 def get(engine: sa.Engine, reference: str) -> CycleDetails:
     """A cycle by its number, by the name of its challenger, or the `latest` one.
 
@@ -135,7 +114,7 @@ def get(engine: sa.Engine, reference: str) -> CycleDetails:
         number = _number(connection, reference)
         report = records.report(connection, number)
         if not reference.isdecimal() and reference not in {"latest", report.cycle.challenger}:
-            raise _not_found(reference)
+            raise not_found(reference)
         timings = (
             sa.select(
                 steps.c.name,
@@ -153,6 +132,30 @@ def get(engine: sa.Engine, reference: str) -> CycleDetails:
             tuple(StepTiming(**row) for row in connection.execute(timings).mappings()),
             ledger.of_cycle(connection, number),
         )
+
+
+def list_promotions(
+    engine: sa.Engine, *, assistant: str | None = None, limit: int = 20
+) -> tuple[Promotion, ...]:
+    """The newest rows of the ledger, newest first; of one assistant or of all.
+
+    Raises:
+        DatabaseError: the database could not be used.
+    """
+    with reading(engine) as connection:
+        return ledger.newest_first(connection, assistant, limit)
+
+
+def made_by(engine: sa.Engine, models: Sequence[str]) -> dict[str, HistoryRow]:
+    """The cycle that made each of these models, by the model's name; others are left out.
+
+    Raises:
+        DatabaseError: the database could not be used.
+    """
+    query = sa.select(*_LISTED).where(cycles.c.challenger.in_(models))
+    with reading(engine) as connection:
+        rows = map(_to_history, connection.execute(query).mappings())
+        return {row.challenger: row for row in rows if row.challenger}
 
 
 def _select(
@@ -207,11 +210,12 @@ def _number(connection: sa.Connection, reference: str) -> int:
     # A challenger's name ends with the number of its cycle.
     digits = reference.rpartition("-")[2]
     if not digits.isascii() or not digits.isdecimal() or len(digits) > _MOST_DIGITS:
-        raise _not_found(reference)
+        raise not_found(reference)
     return int(digits)
 
 
-def _not_found(reference: str) -> CycleNotFound:
+def not_found(reference: str) -> CycleNotFound:
+    """What to raise when no cycle is called so."""
     return CycleNotFound(
         f"there is no cycle {reference!r}",
         tip="name it by its number, its challenger or `latest`; `retrainer history` lists them",

@@ -6,14 +6,14 @@ cycle another one has taken up, can change nothing more.
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from retrainer.domain.cycle import Cycle, Status
 from retrainer.errors import CycleRunning, DatabaseError, LeaseLost
 from retrainer.ports import Lease
-from retrainer.store.owner import describe, is_dead
+from retrainer.store.owner import busy, describe, is_dead
 from retrainer.store.records import to_cycle
 from retrainer.store.tables import cycles, steps
 
@@ -85,24 +85,6 @@ def renew(connection: sa.Connection, lease: Lease, until: datetime) -> None:
     )
 
 
-def busy_message(row: Cycle, step: str | None, owner: str) -> str:
-    """Why a cycle cannot be begun: who has worked on it since when, and at which step."""
-    at = f", step {step}" if step else ""
-    return (
-        f"cycle {row.number} of {row.assistant} is running since "
-        f"{row.started_at:%Y-%m-%d %H:%M:%S} UTC{at}, by {describe(owner)}"
-    )
-
-
-def busy_tip(until: datetime, now: datetime) -> str:
-    """When to try again."""
-    left = max(timedelta(0), until - now)
-    return (
-        "wait until it has ended; if that process hangs or its machine is gone, the cycle can be "
-        f"taken up in {left.total_seconds():.0f} s at the earliest"
-    )
-
-
 def _running(connection: sa.Connection, assistant: str) -> sa.RowMapping | None:
     return _locked(
         connection, sa.and_(cycles.c.assistant == assistant, cycles.c.status == Status.RUNNING)
@@ -154,6 +136,4 @@ def _busy(connection: sa.Connection, row: sa.RowMapping, now: datetime) -> Cycle
         .limit(1)
     )
     step = connection.scalar(newest)
-    return CycleRunning(
-        busy_message(to_cycle(row), step, row["owner"]), tip=busy_tip(row["lease_until"], now)
-    )
+    return busy(to_cycle(row), step, owner=row["owner"], until=row["lease_until"], now=now)

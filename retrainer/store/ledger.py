@@ -30,15 +30,12 @@ def append(connection: sa.Connection, promotion: Promotion) -> None:
 
 
 def newest_first(
-    connection: sa.Connection, assistant: str, limit: int | None
+    connection: sa.Connection, assistant: str | None, limit: int | None
 ) -> tuple[Promotion, ...]:
-    """The assistant's promotions, at most `limit` of them."""
-    query = (
-        sa.select(promotions)
-        .where(promotions.c.assistant == assistant)
-        .order_by(promotions.c.number.desc())
-        .limit(limit)
-    )
+    """The assistant's promotions, or those of all; at most `limit` of them."""
+    query = sa.select(promotions).order_by(promotions.c.number.desc()).limit(limit)
+    if assistant is not None:
+        query = query.where(promotions.c.assistant == assistant)
     return tuple(map(to_promotion, connection.execute(query).mappings()))
 
 

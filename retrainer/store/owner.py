@@ -8,7 +8,11 @@ import os
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from retrainer.domain.cycle import Cycle
+from retrainer.errors import CycleRunning
 
 _PARTS = 5
 _TOO_LARGE = 2**31
@@ -58,6 +62,20 @@ def is_dead(owner: str) -> bool:
     if state in {"Z", "X"}:  # ended, and not yet collected by its parent
         return True
     return bool(start and process.start) and start != process.start
+
+
+def busy(
+    cycle: Cycle, step: str | None, *, owner: str, until: datetime, now: datetime
+) -> CycleRunning:
+    """Why this cycle cannot be begun: who works on it since when, at which step, until when."""
+    at = f", step {step}" if step else ""
+    left = max(timedelta(0), until - now)
+    return CycleRunning(
+        f"cycle {cycle.number} of {cycle.assistant} is running since "
+        f"{cycle.started_at:%Y-%m-%d %H:%M:%S} UTC{at}, by {describe(owner)}",
+        tip="wait until it has ended; if that process hangs or its machine is gone, the cycle can "
+        f"be taken up in {left.total_seconds():.0f} s at the earliest",
+    )
 
 
 def _parse(owner: str) -> _Process | None:

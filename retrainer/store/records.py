@@ -76,7 +76,7 @@ def report(connection: sa.Connection, number: int) -> CycleReport:
         )
     return CycleReport(
         cycle=to_cycle(row),
-        state=merge([*_deltas(connection, number), row["amendment"]], number),
+        state=state_after_steps(connection, number),
         ended_at=row["ended_at"],
         error=row["error"],
         tip=row["tip"],

@@ -113,7 +113,6 @@ class SqlRunStore:
         self,
         lease: Lease,
         status: Status,
-        state: State,
         *,
         notifiers: Sequence[str],
         error: str | None = None,
@@ -127,8 +126,7 @@ class SqlRunStore:
             if found["status"] == status:  # the answer to an earlier call was lost
                 return records.report(connection, number)
             leases.require_running(connection, lease)
-            now = self._clock.now()
-            recorded = records.state_after_steps(connection, number)
+            now, state = self._clock.now(), records.state_after_steps(connection, number)
             connection.execute(
                 sa.update(cycles)
                 .where(cycles.c.number == number)
@@ -138,7 +136,6 @@ class SqlRunStore:
                     error=error,
                     tip=tip,
                     failed_step=failed_step,
-                    amendment=difference(recorded, state),
                     **_summary(state),
                 )
             )

@@ -3,6 +3,7 @@
 Looking at it does without Alembic, whose import would cost every command a fifth of a second.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,11 +45,13 @@ class SchemaRevision:
 
 
 def current(engine: sa.Engine) -> SchemaRevision:
-    """The schema that the database has.
+    """The schema that the database has; an SQLite file that is not there yet is not made.
 
     Raises:
         DatabaseError: the database could not be used.
     """
+    if engine.dialect.name == "sqlite" and not os.path.lexists(engine.url.database or ""):
+        return SchemaRevision(Standing.EMPTY, None)
     with reading(engine) as connection:
         return _revision(connection)
 
@@ -70,8 +73,6 @@ def prepare(engine: sa.Engine) -> None:
         SchemaError: it is older, newer or another program's.
         DatabaseError: the database could not be used.
     """
-    if engine.dialect.name == "sqlite":
-        _make_folder(engine)
     found = current(engine)
     if found.standing is Standing.EMPTY:
         upgrade(engine)
@@ -88,6 +89,8 @@ def upgrade(engine: sa.Engine) -> SchemaRevision:
         SchemaError: it is newer or another program's.
         DatabaseError: the database could not be used; nothing was changed.
     """
+    if engine.dialect.name == "sqlite":
+        _make_folder(engine)
     with _migrating(engine) as connection:
         found = _revision(connection)
         _require(engine, found, {Standing.EMPTY, Standing.OLDER, Standing.CURRENT})

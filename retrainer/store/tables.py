@@ -97,8 +97,6 @@ cycles = sa.Table(
     sa.Column("error", Prose),
     sa.Column("tip", Prose),
     sa.Column("failed_step", sa.String(32)),
-    #: State that changed after the last step, such as a promotion that was undone.
-    sa.Column("amendment", _JSON),
     sa.UniqueConstraint("assistant", "fire_time"),
     sa.CheckConstraint("(status = 'running') = (ended_at IS NULL)", name="ended"),
     sa.Index(

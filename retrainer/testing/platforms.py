@@ -22,7 +22,7 @@ class FakePlatform:
     `champion` may be set, as somebody else would do who activates a model behind our back.
     `failures` maps a method's name to the error that every call of it raises.
     `calls` counts the calls of each method that changes something; `changes` lists the models that
-    were made active, in order.
+    were made active, in order. `problems` are the damaged models that there are beside the stored.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,6 +30,7 @@ class FakePlatform:
         self.failures: dict[str, RetrainerError] = {}
         self.calls: Counter[str] = Counter()
         self.changes: list[str] = []
+        self.problems: tuple[str, ...] = ()
         self._folder = folder
         self._models: dict[str, Model] = {}
 
@@ -50,6 +51,10 @@ class FakePlatform:
         """All stored models, oldest first."""
         return tuple(sorted(self._models.values(), key=lambda m: (m.trained_at, m.name)))
 
+    def damaged(self) -> tuple[str, ...]:
+        """What `problems` says."""
+        return self.problems
+
     def fetch(self, name: str) -> Path:
         """The archive of a stored model."""
         self._called("fetch")
@@ -67,6 +72,7 @@ class FakePlatform:
         if self.champion not in (name, expected):
             raise ChampionMoved(f"{self.champion} is active, {expected} was expected")
         if self.champion != name:
+            self._require_whole(name)
             self.champion = name
             self.changes.append(name)
 
@@ -75,6 +81,7 @@ class FakePlatform:
         self._called("confirm")
         if self.champion != name:
             raise PlatformError(f"{self.champion} is active, {name} should be")
+        self._require_whole(name)
 
     def remove(self, name: str) -> None:
         """Delete a stored model; does nothing if it is gone already."""
@@ -92,6 +99,10 @@ class FakePlatform:
     def _require(self, name: str) -> None:
         if name not in self._models:
             raise ModelNotFound(f"there is no model {name}")
+
+    def _require_whole(self, name: str) -> None:
+        if sha256(self._archive(name)) != self._models[name].sha256:
+            raise PlatformError(f"{self._archive(name)} is damaged")
 
     def _archive(self, name: str) -> Path:
         return self._folder / f"{name}.tar.gz"

@@ -48,12 +48,17 @@ def find_project(root: Path) -> Project:
 
 
 class FakeRasa:
-    """Counts what it was asked for in `calls`; `findings` are what `validate` says."""
+    """Remembers what it was asked for.
+
+    `calls` are the methods, `asked` the texts to predict, `code` the folder of components that
+    came with the last prediction of each archive; `findings` are what `validate` says.
+    """
 
     def __init__(self, findings: Sequence[Finding] = ()) -> None:
         self.calls: list[str] = []
         self.findings = tuple(findings)
         self.asked: list[str] = []
+        self.code: dict[str, Path | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -118,11 +123,17 @@ class FakeRasa:
         return archive
 
     def predict(
-        self, archive: Path, texts: Sequence[str], progress: ProgressListener
+        self,
+        archive: Path,
+        texts: Sequence[str],
+        progress: ProgressListener,
+        *,
+        code: Path | None = None,
     ) -> tuple[Prediction, ...]:
         """The label of the training utterance that shares the largest part of its words."""
         self.calls.append("predict")
         self.asked += texts
+        self.code[archive.name.removesuffix(".tar.gz")] = code
         rows = _model(archive)["rows"]
         progress(Progress("predicting", len(texts), len(texts), "utterances"))
         return tuple(_answer(text, rows) for text in texts)

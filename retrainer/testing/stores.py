@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from threading import RLock
 from typing import Any
 
+from retrainer.domain import delivery
 from retrainer.domain.cycle import Cycle, Promotion, State, Status, Trigger
-from retrainer.errors import CycleRunning, LeaseLost
+from retrainer.errors import LeaseLost
 from retrainer.ports import Clock, CycleReport, Journal, Lease, PendingNotification
-from retrainer.store.leases import busy_message, busy_tip
-from retrainer.store.outbox import delay_after
-from retrainer.store.owner import is_dead
+from retrainer.store.owner import busy, is_dead
 
 
 @dataclass
@@ -38,11 +37,12 @@ class _Record:
 
 @dataclass
 class _Notification:
-    cycle: int
+    number: int
+    report: CycleReport
     notifier: str
+    created_at: datetime
     next_attempt_at: datetime
     attempts: int = 0
-    delivered: bool = False
 
 
 class FakeRunStore:
@@ -53,7 +53,8 @@ class FakeRunStore:
         self._lock = RLock()
         self._records: list[_Record] = []
         self._ledger: list[Promotion] = []
-        self._outbox: list[_Notification] = []
+        self._outbox: dict[int, _Notification] = {}  # what waits, by its number
+        self._queued = 0
 
     def begin(
         self,
@@ -73,9 +74,8 @@ class FakeRunStore:
                     continue
                 if record.lease_until > now and not is_dead(record.owner):
                     step = next(reversed(record.steps), None)
-                    raise CycleRunning(
-                        busy_message(record.cycle, step, record.owner),
-                        tip=busy_tip(record.lease_until, now),
+                    raise busy(
+                        record.cycle, step, owner=record.owner, until=record.lease_until, now=now
                     )
                 record.cycle = replace(record.cycle, resumed=record.cycle.resumed + 1)
                 record.owner, record.lease_until = owner, now + lease
@@ -138,7 +138,6 @@ class FakeRunStore:
         self,
         lease: Lease,
         status: Status,
-        state: State,
         *,
         notifiers: Sequence[str],
         error: str | None = None,
@@ -153,11 +152,12 @@ class FakeRunStore:
             record = self._running(lease)
             now = self._clock.now()
             record.cycle = replace(record.cycle, status=status)
-            record.report = CycleReport(record.cycle, state, now, error, tip, failed_step)
-            self._outbox += [
-                _Notification(record.cycle.number, notifier, now)
-                for notifier in dict.fromkeys(notifiers)
-            ]
+            record.report = CycleReport(record.cycle, record.state, now, error, tip, failed_step)
+            for notifier in dict.fromkeys(notifiers):
+                self._queued += 1
+                self._outbox[self._queued] = _Notification(
+                    self._queued, record.report, notifier, now, now
+                )
             return record.report
 
     def last_with(self, assistant: str, fingerprint: str) -> int | None:
@@ -189,27 +189,32 @@ class FakeRunStore:
             return tuple(found[:limit])
 
     def due_notifications(self) -> tuple[PendingNotification, ...]:
-        """What has not been delivered and may be tried now, oldest first."""
+        """What may be tried now; what has waited for too long is given up."""
         with self._lock:
-            now, due = self._clock.now(), []
-            for number, row in enumerate(self._outbox, 1):
-                report = self._records[row.cycle - 1].report
-                if report and not row.delivered and row.next_attempt_at <= now:
-                    due.append(PendingNotification(number, row.notifier, report, row.attempts))
-            return tuple(due)
+            now = self._clock.now()
+            for row in tuple(self._outbox.values()):
+                if row.created_at <= now - delivery.GIVEN_UP_AFTER:
+                    del self._outbox[row.number]
+            return tuple(
+                PendingNotification(row.number, row.notifier, row.report, row.attempts)
+                for row in delivery.due(tuple(self._outbox.values()), now)
+            )
 
     def delivered(self, number: int) -> None:
         """Mark a notification as delivered; again: nothing."""
         with self._lock:
-            self._outbox[number - 1].delivered = True
+            self._outbox.pop(number, None)
 
-    def not_delivered(self, number: int, error: str, retry_after: float | None) -> None:  # noqa: ARG002 - not looked at again
-        """Count a failed attempt and put the next one off, with growing delay (seconds)."""
+    def not_delivered(self, number: int, error: str, retry_after: float | None) -> None:
+        """Count a failed attempt and put off all that waits for the same notifier."""
+        del error  # nobody asks for it again
         with self._lock:
-            row = self._outbox[number - 1]
-            if not row.delivered:
-                row.attempts += 1
-                row.next_attempt_at = self._clock.now() + delay_after(row.attempts, retry_after)
+            row = self._outbox.get(number)
+            if row is None:
+                return
+            row.attempts += 1
+            attempts = sum(w.attempts for w in self._outbox.values() if w.notifier == row.notifier)
+            row.next_attempt_at = self._clock.now() + delivery.delay_after(attempts, retry_after)
 
     def _owned(self, lease: Lease) -> _Record:
         record = self._records[lease.cycle.number - 1]

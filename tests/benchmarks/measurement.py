@@ -21,6 +21,8 @@ BENCHMARKS = Path(__file__).resolve().parent
 FOLDER = REPOSITORY / "build" / "bench"
 
 RETRAINER = Path(sys.executable).with_name("retrainer")
+#: How often each side runs; the fastest run counts, being the one least disturbed by others.
+REPETITIONS = 2
 #: Seconds that one program may take.
 _LIMIT = 3600.0
 _MEGABYTE = 1 << 10  # of the kilobytes that the kernel counts in
@@ -134,6 +136,11 @@ def measure(
         last = "\n".join(output.rstrip().splitlines()[-30:])
         sys.exit(f"{' '.join(words)}\nended with {process.returncode}:\n{last}")
     return Run(seconds, usage.ru_maxrss / _MEGABYTE, output)
+
+
+def best(runs: Sequence[Run]) -> float:
+    """Seconds of the fastest run."""
+    return min(run.seconds for run in runs)
 
 
 def say(text: str) -> None:

@@ -14,9 +14,10 @@ from measurement import Comparison, Figure, rasa_python, say
 
 _HOW_TO_READ = """\
 How to read this: each line is measured on both sides in this one run, in turns, on the same
-input. The ratio is ours/theirs (0.33: a third of the time) and is what counts: seconds depend on
-the machine and on what else it does. A target is of the ratio, or of our own figure where it has
-a unit. A line without a target is there for information.
+input; the fastest run of each side counts, being the one least disturbed by other programs. The
+ratio is ours/theirs (0.33: a third of the time) and is what matters: seconds depend on the
+machine. A target is of the ratio, or of our own figure where it has a unit; a line without one is
+there for information. The command ends with 1 if a target was missed.
 """
 
 

@@ -21,6 +21,7 @@ class PlatformContract:
     def test_a_new_platform_is_empty(self, platform: Platform):
         """Before the first upload there is no model, and none is active."""
         assert platform.models() == ()
+        assert platform.damaged() == ()
         assert platform.active() is None
 
     def test_upload_keeps_everything(self, platform: Platform, tmp_path: Path):
@@ -97,6 +98,34 @@ class PlatformContract:
             with pytest.raises(ChampionMoved):
                 platform.activate("two", expected=expected)
         assert platform.active() == "one"
+
+    @staticmethod
+    def damage(platform: Platform, name: str) -> None:
+        """Change a stored archive behind the platform's back, its size staying the same."""
+        archive = platform.fetch(name)
+        archive.write_bytes(archive.read_bytes()[::-1])
+
+    def test_a_damaged_model_is_never_made_active(self, platform: Platform, tmp_path: Path):
+        """What cannot serve does not get the chance: the champion goes on serving."""
+        for name in ("one", "two"):
+            platform.upload(*write_model(tmp_path, name))
+        platform.activate("one", expected=None)
+        self.damage(platform, "two")
+        with pytest.raises(PlatformError, match="damaged"):
+            platform.activate("two", expected="one")
+        assert platform.active() == "one"
+        platform.confirm("one")
+
+    def test_a_damaged_champion_is_not_confirmed(self, platform: Platform, tmp_path: Path):
+        """A model whose content is not the one uploaded does not pass for it, and can be left."""
+        for name in ("one", "two"):
+            platform.upload(*write_model(tmp_path, name))
+        platform.activate("one", expected=None)
+        self.damage(platform, "one")
+        with pytest.raises(PlatformError, match="damaged"):
+            platform.confirm("one")
+        platform.activate("two", expected="one")
+        platform.confirm("two")
 
     def test_unknown_models_are_not_found(self, platform: Platform, tmp_path: Path):
         """Nothing but a stored model can be fetched or made active."""

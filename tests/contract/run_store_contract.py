@@ -58,8 +58,9 @@ def begin(store: RunStore, assistant: str = "helpdesk", **options) -> Lease:
 
 
 def finish(store: RunStore, lease: Lease, status: Status = Status.COMPLETED, **state) -> None:
-    """End a cycle without telling anybody."""
-    store.finish(lease, status, State(**state), notifiers=())
+    """End a cycle, in the state that one step led to, without telling anybody."""
+    run_step(store, lease, "pull", State(), State(**state))
+    store.finish(lease, status, notifiers=())
 
 
 def run_step(store: RunStore, lease: Lease, step: str, before: State, after: State) -> None:
@@ -172,7 +173,7 @@ class RunStoreContract:
                 lease, "pull", State(), TRAINED, promotion("stolen")
             ),
             lambda store, lease: store.step_failed(lease, "pull", "late"),
-            lambda store, lease: store.finish(lease, Status.COMPLETED, TRAINED, notifiers=("a",)),
+            lambda store, lease: store.finish(lease, Status.COMPLETED, notifiers=("a",)),
         ],
         ids=["renew", "step_started", "step_done", "step_failed", "finish"],
     )
@@ -234,7 +235,7 @@ class RunStoreContract:
         value = found.challenger.metrics["f1_weighted"]
         assert isinstance(value, float)
         assert value != value  # noqa: PLR0124 - the definition of NaN
-        report = store.finish(lease, Status.COMPLETED, State(evaluation=found), notifiers=())
+        report = store.finish(lease, Status.COMPLETED, notifiers=())
         assert repr(report.state) == repr(State(evaluation=found))
 
     def test_a_step_is_done_twice(self, store: RunStore):
@@ -292,7 +293,6 @@ class RunStoreContract:
         report = store.finish(
             lease,
             Status.FAILED,
-            PULLED,
             notifiers=(),
             error="no disk",
             tip="buy one",
@@ -305,11 +305,11 @@ class RunStoreContract:
     def test_finish_twice(self, store: RunStore, clock: FakeClock):
         """A repeated end changes nothing and tells nobody twice; another end is refused."""
         lease = begin(store)
-        first = store.finish(lease, Status.COMPLETED, PULLED, notifiers=("slack", "slack"))
+        first = store.finish(lease, Status.COMPLETED, notifiers=("slack", "slack"))
         clock.advance(HOUR)
-        assert store.finish(lease, Status.COMPLETED, TRAINED, notifiers=("mail",)) == first
+        assert store.finish(lease, Status.COMPLETED, notifiers=("mail",)) == first
         with pytest.raises(LeaseLost, match="completed"):
-            store.finish(lease, Status.ABANDONED, PULLED, notifiers=())
+            store.finish(lease, Status.ABANDONED, notifiers=())
         assert [n.notifier for n in store.due_notifications()] == ["slack"]
         with pytest.raises(LeaseLost, match="completed"):
             store.renew(lease, HOUR)
@@ -380,10 +380,9 @@ class RunStoreContract:
         """Each notifier gets the cycle's report as it ended, oldest cycle first."""
         lease = begin(store)
         run_step(store, lease, "pull", State(), DECIDED)
-        first = store.finish(
-            lease, Status.COMPLETED, replace(DECIDED, confirmed=True), notifiers=("slack", "mail")
-        )
-        second = store.finish(begin(store), Status.FAILED, State(), notifiers=("slack",), error="e")
+        first = store.finish(lease, Status.COMPLETED, notifiers=("slack", "mail"))
+        assert first.state == DECIDED
+        second = store.finish(begin(store), Status.FAILED, notifiers=("slack",), error="e")
         due = store.due_notifications()
         assert [(n.notifier, n.report, n.attempts) for n in due] == [
             ("slack", first, 0),
@@ -394,18 +393,66 @@ class RunStoreContract:
 
     def test_outbox_forgets_what_was_delivered(self, store: RunStore, clock: FakeClock):
         """A delivered notification never comes back, whatever is said of it later."""
-        store.finish(begin(store), Status.COMPLETED, State(), notifiers=("slack", "mail"))
+        store.finish(begin(store), Status.COMPLETED, notifiers=("slack", "mail"))
         slack, mail = store.due_notifications()
         store.delivered(slack.number)
         store.delivered(slack.number)
         store.not_delivered(slack.number, "late", None)
         assert store.due_notifications() == (mail,)
-        clock.advance(timedelta(days=30))
+        clock.advance(timedelta(days=6))
         assert store.due_notifications() == (mail,)
+
+    def test_outbox_leaves_a_failing_notifier_in_peace(self, store: RunStore, clock: FakeClock):
+        """Whatever waits for it, new notifications too, waits for its delay; nobody else does."""
+        for _ in range(2):
+            store.finish(begin(store), Status.COMPLETED, notifiers=("slack", "mail"))
+        slack, *_ = store.due_notifications()
+        store.not_delivered(slack.number, "429", 3600.0)
+        store.finish(begin(store), Status.COMPLETED, notifiers=("slack", "mail"))
+        clock.advance(HOUR - timedelta(seconds=1))
+        assert [n.notifier for n in store.due_notifications()] == ["mail"] * 3
+        clock.advance(timedelta(seconds=1))
+        assert [n.notifier for n in store.due_notifications()].count("slack") == 3
+
+    def test_outbox_tries_first_what_failed_least(self, store: RunStore, clock: FakeClock):
+        """A notification that its receiver never takes does not stand in the way of the next."""
+        store.finish(begin(store), Status.COMPLETED, notifiers=("slack",))
+        (refused,) = store.due_notifications()
+        store.not_delivered(refused.number, "too long", None)
+        store.finish(begin(store), Status.COMPLETED, notifiers=("slack",))
+        clock.advance(HOUR)
+        following, last = store.due_notifications()
+        assert (last.number, last.attempts) == (refused.number, 1)
+        assert following.attempts == 0
+
+    def test_outbox_counts_the_failures_of_a_notifier(self, store: RunStore, clock: FakeClock):
+        """The delay grows while a receiver is down, whichever of its notifications is tried."""
+        for _ in range(3):
+            store.finish(begin(store), Status.COMPLETED, notifiers=("slack",))
+        for seconds in (30, 60, 120, 240):
+            store.not_delivered(store.due_notifications()[0].number, "down", None)
+            clock.advance(timedelta(seconds=seconds - 1))
+            assert store.due_notifications() == ()
+            clock.advance(timedelta(seconds=1))
+        assert len(store.due_notifications()) == 3
+
+    def test_outbox_gives_up_after_a_week(self, store: RunStore, clock: FakeClock):
+        """A receiver that comes back is told the news of a week, not of a year."""
+        for day in range(10):
+            store.finish(begin(store), Status.COMPLETED, notifiers=("slack", "gone"))
+            if day < 9:
+                clock.advance(timedelta(days=1))
+        due = store.due_notifications()
+        assert [n.notifier for n in due] == ["slack", "gone"] * 7
+        store.not_delivered(due[0].number, "down", None)
+        clock.advance(timedelta(days=7))
+        assert store.due_notifications() == ()
+        store.finish(begin(store), Status.COMPLETED, notifiers=("slack",))
+        assert len(store.due_notifications()) == 1, "what was given up is not waited for"
 
     def test_outbox_waits_longer_each_time(self, store: RunStore, clock: FakeClock):
         """Failed attempts are 30 s, 60 s, 120 s ... and at most an hour apart."""
-        store.finish(begin(store), Status.COMPLETED, State(), notifiers=("slack",))
+        store.finish(begin(store), Status.COMPLETED, notifiers=("slack",))
         for attempt, seconds in enumerate([30, 60, 120, 240, 480, 960, 1920, 3600, 3600]):
             (due,) = store.due_notifications()
             assert due.attempts == attempt
@@ -420,7 +467,7 @@ class RunStoreContract:
     )
     def test_outbox_respects_retry_after(self, store, clock, asked, waited):
         """A receiver that asks for more patience gets it, up to a day."""
-        store.finish(begin(store), Status.COMPLETED, State(), notifiers=("slack",))
+        store.finish(begin(store), Status.COMPLETED, notifiers=("slack",))
         store.not_delivered(store.due_notifications()[0].number, "429", asked)
         clock.advance(timedelta(seconds=waited - 1))
         assert store.due_notifications() == ()

@@ -4,6 +4,7 @@ import hashlib
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -18,7 +19,6 @@ from support.commands import (
     kill_all,
     nlu,
     utterances,
-    write_shop,
 )
 from support.waiting import assert_gone, wait_until
 
@@ -200,7 +200,9 @@ def test_content(spoilt: tuple[Workplace, Answer], case: str):
 def fake_interpreter(folder: Path, libraries: str, python: str = "3.10.1") -> Path:
     """A program that answers as an interpreter with these libraries would."""
     program = folder / "python"
-    program.write_text(f"""#!/bin/sh\necho '{{"python": "{python}", "libraries": {libraries}}}'\n""")
+    program.write_text(
+        f"""#!/bin/sh\necho '{{"python": "{python}", "libraries": {libraries}}}'\n"""
+    )
     program.chmod(0o755)
     return program
 
@@ -277,17 +279,38 @@ def large_model(place: Workplace) -> None:
     )
 
 
-def test_disk_full_while_a_model_is_written(served: Workplace):
-    """A limit on the size of files stands for a full disk; the database stays below it."""
+def small_disk(command: str) -> str:
+    """Shell words that give the state folder a disk of its own with 3 MB left for the command."""
+    mount = (
+        "cp -a .retrainer copy && mount -t tmpfs -o size=4m none .retrainer && "
+        "cp -a copy/. .retrainer && "
+    )
+    after = "; code=$?; cp -a .retrainer/. copy; exit $code"
+    return f'unshare -m sh -c \'{mount}{{ {command} "$@"{after}; }}\' sh "$@"'
+
+
+@pytest.mark.parametrize("kind", ["file size", "small disk"])
+def test_disk_full_while_a_model_is_written(served: Workplace, kind: str):
+    """Full means a failed cycle that says so, and neither a half model nor a broken history."""
+    if kind == "small disk" and subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        pytest.skip("mounting a disk takes rights that this user does not have")
     large_model(served)
-    limited = f'ulimit -f 2000; exec {sys.executable} -m retrainer "$@"'  # blocks of 512 bytes
-    served.command = ("/bin/sh", "-c", limited, "sh")
+    command = f"{sys.executable} -m retrainer"
+    limited = f'ulimit -f 2000; exec {command} "$@"'  # blocks of 512 bytes; the database fits
+    script = limited if kind == "file size" else small_disk(command)
+    served.command = ("/bin/sh", "-c", script, "sh")
     answer = served.run("run-once", code=1)
     assert "FAILED in step train: " in answer.out
-    assert "File too large" in failed_cycle(served)
     assert "free space" in answer.out
+    served.command = (sys.executable, "-m", "retrainer")
+    if kind == "small disk":
+        (served.folder / ".retrainer").rename(served.folder / "before")
+        (served.folder / "copy").rename(served.folder / ".retrainer")
+    full = {"file size": "File too large", "small disk": "No space left on device: "}
+    assert full[kind] in failed_cycle(served)
     assert len(served.documents("models", "--json")) == 1
     assert not list((served.state() / "cycles").glob("shop-*"))
+    served.run("show")
 
 
 def lock(place: Workplace) -> sqlite3.Connection:
@@ -304,6 +327,29 @@ def test_database_locked(served: Workplace):
     connection.rollback()
     connection.close()
     served.run("run-once", "--exit-code", code=12)
+
+
+@pytest.mark.parametrize(
+    ("place_name", "expected"),
+    [(".retrainer/retrainer.db", "it is read-only"), (".retrainer", "it cannot be opened")],
+)
+def test_database_read_only(served: Workplace, place_name: str, expected: str):
+    """Who may not write to the file, or to its folder, is told where."""
+    protected = served.folder / place_name
+    rights = protected.stat().st_mode
+    if os.geteuid() == 0:  # who may write in spite of permissions
+        mount = f"mount --bind {place_name} {place_name}"
+        script = f'{mount} && mount -o remount,bind,ro {place_name} && exec {sys.executable} "$@"'
+        served.command = ("unshare", "-m", "sh", "-c", script, "sh", "-m", "retrainer")
+    else:
+        protected.chmod(0o555)
+    answer = served.run("run-once", "--force", code=1)
+    protected.chmod(rights)
+    served.command = (sys.executable, "-m", "retrainer")
+    assert expected in one_error(answer)
+    assert "may write to it" in answer.err or "the right to write" in answer.err
+    assert str(served.folder / ".retrainer") in answer.err
+    assert len(served.history()) == 1
 
 
 @pytest.mark.parametrize(
@@ -338,8 +384,13 @@ def test_two_at_the_same_moment(served: Workplace):
     """One runs its cycle, the other ends with 75 and says who is at work."""
     first, second = (served.start("run-once", "--force") for _ in range(2))
     try:
-        wait_until(lambda: None not in {first.poll(), second.poll()} or bool(
-            {first.poll(), second.poll()} - {None}), seconds=60)
+        wait_until(
+            lambda: (
+                None not in {first.poll(), second.poll()}
+                or bool({first.poll(), second.poll()} - {None})
+            ),
+            seconds=60,
+        )
         busy, running = (first, second) if first.poll() is not None else (second, first)
         _, err = busy.communicate(timeout=60)
         assert busy.returncode == 75, err

@@ -22,8 +22,7 @@ STEPS = [step.name for step in CYCLE]
 POINTS = [
     point
     for name in STEPS
-    for point in ([f"during:{name}"] if name == "train" else [f"before:{name}"])
-    + [f"after:{name}"]
+    for point in ([f"during:{name}"] if name == "train" else [f"before:{name}"]) + [f"after:{name}"]
 ]
 TRAINED = "Your Rasa model is trained and saved at"
 
@@ -71,7 +70,11 @@ def test_one_cycle_killed_in_every_step(better: Workplace):
     better.run("run-once")
 
     newest, first = better.history()
-    assert (newest["status"], newest["verdict"], newest["promoted"]) == ("completed", "promote", True)
+    assert (newest["status"], newest["verdict"], newest["promoted"]) == (
+        "completed",
+        "promote",
+        True,
+    )
     assert newest["resumed"] == len(POINTS)
     assert better.champion() == newest["challenger"] != first["challenger"]
     assert trainings(better) == 1

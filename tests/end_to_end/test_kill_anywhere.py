@@ -48,10 +48,12 @@ TIMEOUT = 60
 _processes = multiprocessing.get_context("forkserver")
 # What the children import anyway, imported once: each of them then starts in milliseconds.
 _processes.set_forkserver_preload(
-    ["pytest", "hypothesis", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"]
-    + ["retrainer.wiring", "retrainer.store.schema", "retrainer.store.run_store"]
-    + ["retrainer.adapters.embedded_registry", "retrainer.adapters.directory_source"]
-    + ["retrainer.adapters.snapshots", "retrainer.testing.rasa", "retrainer.pipeline.runner"]
+    [
+        *("pytest", "hypothesis", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"),
+        *("retrainer.wiring", "retrainer.store.schema", "retrainer.store.run_store"),
+        *("retrainer.adapters.embedded_registry", "retrainer.adapters.directory_source"),
+        *("retrainer.adapters.snapshots", "retrainer.testing.rasa", "retrainer.pipeline.runner"),
+    ]
 )
 
 
@@ -108,7 +110,10 @@ class Shop:
 
     def finished_trainings(self) -> list[Path]:
         """Archives of challengers, wherever they are by now."""
-        return [*self.folder.glob("cycles/*/*.tar.gz"), *self.folder.glob("registry/versions/*/*.tar.gz")][1:]
+        return [
+            *self.folder.glob("cycles/*/*.tar.gz"),
+            *self.folder.glob("registry/versions/*/*.tar.gz"),
+        ][1:]
 
     def write(self, last: int) -> None:
         write_project(self.folder / "project", utterances(last), MUST_PASS)
@@ -119,9 +124,7 @@ class Shop:
                 self.name, POLICY, must_pass=("must_pass.json",), keep_age=timedelta(days=9999)
             ),
             clock=SystemClock(),
-            source=DirectorySource(
-                self.folder / "project", include=("*.json", "*.yml", "data/*")
-            ),
+            source=DirectorySource(self.folder / "project", include=("*.json", "*.yml", "data/*")),
             snapshots=FolderSnapshots(self.folder / "snapshots"),
             find_project=find_project,
             rasa=CountingRasa(self.folder / "trainings"),

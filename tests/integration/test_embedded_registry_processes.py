@@ -126,3 +126,33 @@ def test_a_process_that_holds_the_lock_is_not_waited_for_without_end(tmp_path: P
         child.wait()
         with exclusive(tmp_path, wait=0.1):
             assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_a_passing_folder_never_has_two_owners(tmp_path: Path):
+    """The lock that goes with its folder is still one lock, whoever waits for it meanwhile."""
+    work = """
+        import os, sys
+        from pathlib import Path
+        from retrainer.adapters.folders import exclusive
+        folder, owner = Path(sys.argv[1]), Path(sys.argv[2])
+        print("ready", flush=True)
+        sys.stdin.readline()
+        for _ in range(40):
+            with exclusive(folder, passing=True):
+                os.close(os.open(owner, os.O_CREAT | os.O_EXCL))
+                owner.unlink()
+        print("done")
+    """
+    with ExitStack() as stack:
+        children = [
+            stack.enter_context(python(work, tmp_path / ".setup", tmp_path / "owner"))
+            for _ in range(4)
+        ]
+        assert [child.stdout.readline() for child in children] == ["ready\n"] * len(children)
+        for child in children:
+            child.stdin.write("go\n")
+            child.stdin.flush()
+        for child in children:
+            output, errors = child.communicate(timeout=60)
+            assert output == "done\n", errors
+    assert list(tmp_path.iterdir()) == []

@@ -50,8 +50,8 @@ def write_requirements(folder: Path, version: str = "3.6.21", name: str = "rasa"
 
 
 def leftovers(folder: Path) -> list[str]:
-    """What earlier set-ups of `folder/rasa` left behind."""
-    return [path.name for path in (folder / ".rasa.setup").iterdir() if path.name != ".lock"]
+    """What earlier set-ups left behind."""
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,7 @@ def test_the_environment_is_made_once(tmp_path: Path, python: Path | None):
     said.clear()
     set_up(environment, progress=said.append, requirements=requirements)
     assert said == []
+    assert leftovers(environment.parent) == []
 
 
 def test_another_lock_replaces_the_environment(tmp_path: Path, python: Path | None):
@@ -131,6 +132,7 @@ def test_a_killed_set_up_is_done_again(tmp_path: Path, python: Path | None):
             assert describe(interpreter(None, environment)).rasa == "3.6.21"
     set_up(environment, python=found, requirements=requirements)
     assert describe(interpreter(None, environment)).rasa == "3.6.21"
+    assert leftovers(tmp_path) == []
 
 
 def test_a_folder_of_another_kind_is_not_touched(tmp_path: Path):
@@ -247,15 +249,6 @@ def test_another_rasa_is_refused_by_name(tmp_path: Path, name: str, version: str
         wheel.extractall(packages)
     with pytest.raises(RasaEnvironmentError, match=f"{says}; supported is Rasa Open Source 3.5"):
         interpreter(tmp_path / "venv" / "bin" / "python", tmp_path)
-
-
-@pytest.fixture
-def rasa_python() -> Path:
-    """The interpreter of the real Rasa environment."""
-    given = os.environ.get("RETRAINER_RASA__PYTHON")
-    if not given:
-        pytest.skip("RETRAINER_RASA__PYTHON names no interpreter with Rasa")
-    return Path(given)
 
 
 @pytest.mark.rasa

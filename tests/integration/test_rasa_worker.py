@@ -361,9 +361,58 @@ def test_components_of_the_project_are_found_and_may_print(
     )
     write(project.root / "chatty.py", CHATTY)
     archive = rasa.train(project, "chatty", tmp_path / "models", silent)
-    answers = rasa.predict(archive, ["hello", "bye", "good morning"], silent)
+    answers = rasa.predict(archive, ["hello", "bye", "good morning"], silent, code=project.root)
     assert [a.intent for a in answers] == ["greet", "bye", "greet"]
     assert not (project.root / "__pycache__").exists()
+
+
+SHOUTING = """
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.nlu.tokenizers.whitespace_tokenizer import WhitespaceTokenizer
+from {package}.words import EXTRA
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.MESSAGE_TOKENIZER, is_trainable=False)
+class Shouting(WhitespaceTokenizer):
+    def tokenize(self, message, attribute):
+        message.set(attribute, message.get(attribute) + EXTRA)
+        return super().tokenize(message, attribute)
+"""
+
+
+def write_shouting(root: Path, extra: str) -> Project:
+    """A project whose tokenizer adds words to every utterance, from a package without __init__."""
+    pipeline = (
+        "- name: parts.shouting.Shouting\n- name: CountVectorsFeaturizer\n"
+        "- name: LogisticRegressionClassifier"
+    )
+    project = write_project(root, pipeline=pipeline)
+    write(root / "parts" / "shouting.py", SHOUTING.format(package="parts"))
+    write(root / "parts" / "words.py", f"EXTRA = {extra!r}\n")
+    return project
+
+
+def test_components_of_a_model_are_those_of_its_own_project(
+    rasa_python: Path, rasa: RasaClient, tmp_path: Path
+) -> None:
+    """A new worker that adopts finished models finds each one's own code, and leaves no traces."""
+    models, nothing = tmp_path / "models", ""
+    before = write_shouting(tmp_path / "before", nothing)
+    after = write_shouting(tmp_path / "after", " bye bye bye farewell see you later until tomorrow")
+    archive = rasa.train(before, "shouting", models, silent)
+    with RasaClient(python=rasa_python, cache=tmp_path / "cache", log=tmp_path / "log") as another:
+        assert another.train(before, "shouting", models, silent) == archive
+        for code, intent in ((before, "greet"), (after, "bye"), (before, "greet")):
+            (answer,) = another.predict(archive, ["hello"], silent, code=code.root)
+            assert answer.intent == intent, code.root.name
+    assert not list(tmp_path.rglob("__pycache__"))
+
+
+def test_components_that_are_not_there(rasa: RasaClient, tmp_path: Path) -> None:
+    """Without the folder of its project the model's component is named as what is missing."""
+    project = write_shouting(tmp_path / "project", "")
+    archive = rasa.train(project, "shouting", tmp_path / "models", silent)
+    with pytest.raises(RasaError, match=r"parts"):
+        rasa.predict(archive, ["hello"], silent)
 
 
 def test_description_of_a_model(rasa: RasaClient, fast_model: Path) -> None:

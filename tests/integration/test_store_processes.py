@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from contract.run_store_contract import HOUR, PULLED, begin
+from contract.run_store_contract import HOUR, begin
 from support.databases import DIALECTS, engine_of, url_of
 
 from retrainer.adapters.clock import SystemClock
@@ -107,7 +107,7 @@ def test_a_killed_process_loses_nothing_recorded(start, engine: sa.Engine):
     assert store.load(lease.cycle) == Journal(
         State(fingerprint="f1"), ("pull",), {"pull": 1, "train": 1}
     )
-    store.finish(lease, Status.COMPLETED, PULLED, notifiers=())
+    store.finish(lease, Status.COMPLETED, notifiers=())
 
 
 def test_one_of_many_takes_the_dead_ones_cycle(start, engine: sa.Engine):

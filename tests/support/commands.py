@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,20 @@ must_pass = { rule = "must_pass" }
 """
 
 _WORDS = {"greet": "hello dear {}", "bye": "good bye {} until later", "order": "order a {} pizza"}
-_COLOURS = "red blue green black white pink brown grey violet golden silver orange".split()
+_COLOURS = [
+    "red",
+    "blue",
+    "green",
+    "black",
+    "white",
+    "pink",
+    "brown",
+    "grey",
+    "violet",
+    "golden",
+    "silver",
+    "orange",
+]
 
 
 def utterances(colours: int = 10) -> dict[str, list[str]]:
@@ -219,8 +233,6 @@ class Workplace:
 
 def kill_all(process: subprocess.Popen[str]) -> None:
     """End a command and what is left of its process group; for the end of a test."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.communicate()

@@ -26,7 +26,9 @@ from retrainer.testing.listeners import FakeListener
 from retrainer.wiring import Application
 
 #: What changes a file system, as Python reports it before it happens.
-_CHANGES = frozenset(["os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.truncate"])
+_CHANGES = frozenset(
+    ["os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.truncate"]
+)
 
 
 def die() -> NoReturn:

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 from support import cycle_reports
 
+from retrainer.domain.cycle import Promotion, PromotionReason
 from retrainer.reports.json_report import to_json
 
 KEYS = {
     "": "format result headline cycle error same_as fingerprint snapshot data findings model "
-    "champion promoted confirmed verdict evaluation",
+    "champion promoted confirmed promotions verdict evaluation",
     "cycle": "number assistant trigger started_at status dry_run force resumed challenger ended_at "
     "seconds",
     "snapshot": "digest files origin",
@@ -81,3 +82,16 @@ def test_half_a_surrogate_pair_does_not_break_the_output():
     document = to_json(replace(report, state=replace(report.state, evaluation=measured)))
     assert document["evaluation"]["flips"][0]["text"] == "oh \\ud83d"
     json.dumps(document, ensure_ascii=False).encode()
+
+
+def test_the_promotions_are_there_when_they_are_known():
+    """`show` has read the ledger, `run-once` has not: a list, and null."""
+    report = cycle_reports.promoted()
+    made = Promotion(
+        "shop", None, "shop-1", PromotionReason.GATE, "retrainer", report.cycle.started_at
+    )
+    assert to_json(report)["promotions"] is None
+    assert to_json(report, ())["promotions"] == []
+    (row,) = to_json(report, (made,))["promotions"]
+    assert set(row) == {"assistant", "from", "to", "reason", "actor", "note", "cycle", "at"}
+    assert (row["from"], row["to"], row["reason"]) == (None, "shop-1", "gate")

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 from support import cycle_reports
 
+from retrainer.domain.cycle import Promotion, PromotionReason
 from retrainer.reports import terminal, words
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -94,20 +95,31 @@ def test_a_long_utterance_is_cut_in_the_tables():
     assert "… and 195 more" in text
 
 
-@pytest.mark.parametrize(("width", "columns"), [(80, 6), (120, 8)])
-def test_the_history_is_a_line_a_cycle(width, columns):
-    """Every cycle has its line, on a narrow terminal without the names of the models."""
-    header, *lines = shown(terminal.history_table(cycle_reports.history()), width).splitlines()
-    lines = [line for line in lines if line[0].isdecimal()]  # the others are wrapped errors
-    assert [line.split()[0] for line in lines] == list("7654321")
-    assert len(re.split(r"\s{2,}", header.strip())) == columns
-    by_number = {line.split()[0]: line for line in lines}
-    assert re.search(r"REJECTED +4 min 05 s +F1 0.8391 -> 0.7702", by_number["3"])
-    assert re.search(r"SKIPPED +0.4 s +same as cycle 3", by_number["4"])
-    assert re.search(r"would HOLD +4 min 05 s", by_number["6"])
-    assert ("helpdesk-20261117-010000-3" in by_number["3"]) == (width == 120)
+def test_the_changes_of_the_champion_are_there():
+    """A cycle that promoted and was rolled back shows both rows of the ledger."""
+    report = cycle_reports.promoted()
+    made = Promotion(
+        "helpdesk",
+        cycle_reports.CHAMPION,
+        report.cycle.challenger,
+        PromotionReason.GATE,
+        "retrainer",
+        report.cycle.started_at,
+        "policy default: better",
+        report.cycle.number,
+    )
+    back = replace(
+        made, reason=PromotionReason.ROLLBACK, model=made.previous, previous=made.model, note="hm"
+    )
+    text = " ".join(shown(terminal.full(report, (), (made, back)), 120).split())
+    assert f"{made.model} in place of {made.previous} by verdict, cycle 7: policy default" in text
+    assert f"{made.previous} in place of {made.model} rolled back by retrainer, cycle 7: hm" in text
 
 
-def test_an_empty_history_says_so():
-    """Nothing to list is told, not an empty table."""
-    assert shown(terminal.history_table([])) == "no cycles"
+def test_examples_of_test_files_are_counted_as_examples():
+    """580 examples of one test file are not 580 test files."""
+    report = cycle_reports.promoted()
+    data = replace(report.state.data, test_files=580)
+    report = replace(report, state=replace(report.state, data=data))
+    text = " ".join(shown(terminal.full(report), 120).split())
+    assert "116 held out, 580 examples of test files" in text

@@ -1,5 +1,6 @@
 """The configuration: every error names its place, nothing unknown is taken for a default."""
 
+import traceback
 from datetime import timedelta
 from pathlib import Path
 
@@ -111,6 +112,81 @@ def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
     assert settings.assistants["helpdesk"].source.options == {"path": "project"}
     assert settings.database is not None
     assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"),
+    [
+        ("RETRAINER_DATABSE", ", did you mean RETRAINER_DATABASE?"),
+        ("RETRAINER_RASA_PYTHON", ", did you mean RETRAINER_RASA__PYTHON?"),
+        (
+            "RETRAINER_ASSISTANTS_HELPDESK__POLICY",
+            ", did you mean RETRAINER_ASSISTANTS__HELPDESK__POLICY?",
+        ),
+        ("RETRAINER_DATABASE__URL", ", did you mean RETRAINER_DATABASE?"),
+        ("RETRAINER_XYZZY", ""),
+        ("retrainer_databse", ", did you mean RETRAINER_DATABASE?"),
+    ],
+)
+def test_an_unknown_variable_is_refused(tmp_path, variable, hint):
+    """A variable that is no option is an error that names it and what it was meant to be."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(write(tmp_path, MINIMAL), {variable: "secret"})
+    assert str(caught.value) == (
+        f"the environment variable {variable} is no option of retrainer{hint}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("RETRAINER_RASA__PYTHN", "rasa.pythn: unknown key, did you mean python?"),
+        ("RETRAINER_RASA__START_LIMIT", "rasa.start_limit: a duration is a number"),
+        ("RETRAINER_ASSISTANTS__HELPDESK__POLCY", "assistants.helpdesk.polcy: unknown key"),
+        ("RETRAINER_ASSISTANTS__HELPDSK__POLICY", "assistants.helpdsk.source: Field required"),
+        ("RETRAINER_NOTIFIERS__TEAM__TOKEN", "notifiers.team.type: Field required"),
+    ],
+)
+def test_a_wrong_variable_is_named(tmp_path, variable, message):
+    """An error in a value that the file does not hold names the variable, never its value."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(write(tmp_path, MINIMAL), {variable: "hunter2"})
+    assert f"the environment variable {variable}: {message}" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_error_of_the_file_is_not_put_down_to_a_variable(tmp_path):
+    """What the file lacks is said of the file, whatever else the environment sets."""
+    content = "[assistants.helpdesk]\npolicy = 'default'"
+    with pytest.raises(ConfigurationError, match=r"retrainer\.toml: assistants\.helpdesk\.source"):
+        load(write(tmp_path, content), {"RETRAINER_ASSISTANTS__HELPDESK__DATA": '["nlu"]'})
+
+
+def test_variables_that_are_no_settings_are_let_through(tmp_path):
+    """The config file's own variable, those of the project's tests and others' are no error."""
+    others = ("RETRAINER_CONFIG", "RETRAINER_TEST_X", "RETRAINER_BENCH_DATA", "RETRAINERS", "HOME")
+    assert load(write(tmp_path, MINIMAL), dict.fromkeys(others, "x")).database is None
+
+
+def test_the_environment_is_the_one_that_is_given(tmp_path, monkeypatch):
+    """A caller that gives an environment of its own is not reached by the process's."""
+    monkeypatch.setenv("RETRAINER_DATABASE", "sqlite:////elsewhere.db")
+    assert load(write(tmp_path, MINIMAL), {}).database is None
+
+
+def test_options_of_a_plugin_are_not_shown(tmp_path):
+    """Which of them is secret only the plugin knows: no `repr`, `str` or traceback has a value."""
+    notifier = "[notifiers.team]\ntype = 'slack'\ntoken = 'xoxb-hunter2'\nchannel = '#hunter2'\n"
+    settings = load(write(tmp_path, MINIMAL + notifier))
+    team = settings.notifiers["team"]
+    assert team.options == {"token": "xoxb-hunter2", "channel": "#hunter2"}
+    for shown in (repr(settings), str(settings), repr(team), str(team), f"{team}"):
+        assert "hunter2" not in shown
+        assert "token=" in shown
+    broken = MINIMAL + notifier.replace("type = 'slack'", "tipe = 'hunter2'")
+    with pytest.raises(ConfigurationError) as caught:
+        load(write(tmp_path, broken))
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_missing_file_says_how_to_write_one(tmp_path):

@@ -11,9 +11,16 @@ import pytest
 import sqlalchemy as sa
 from support.databases import sqlite_engine
 
-from retrainer.errors import ConfigurationError, DatabaseError
+from retrainer.errors import ConfigurationError, DatabaseError, SchemaError
 from retrainer.store.engine import describe, make_engine, reading, writing
-from retrainer.store.schema import current, prepare
+from retrainer.store.schema import (
+    SchemaRevision,
+    Standing,
+    check,
+    current,
+    prepare,
+    upgrade,
+)
 from retrainer.store.tables import Prose, UtcDateTime, promotions
 
 NOBODY = 65534
@@ -97,7 +104,6 @@ def test_a_locked_database_is_named(engine: sa.Engine, tmp_path: Path):
         with pytest.raises(DatabaseError, match="locked by another") as caught:
             add_promotion(hurried)
     assert str(tmp_path) in caught.value.message
-    assert caught.value.retryable
     add_promotion(hurried)
     hurried.dispose()
 
@@ -127,13 +133,28 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path):
         prepare(engine)
 
 
-def test_a_missing_folder_is_named(tmp_path: Path):
-    """A database that is only looked at is not created with its folder."""
-    engine = make_engine(f"sqlite:///{tmp_path}/none/retrainer.db")
-    with pytest.raises(DatabaseError, match="cannot be opened") as caught:
-        current(engine)
-    assert f"{tmp_path}/none" in caught.value.tip
-    assert not (tmp_path / "none").exists()
+@pytest.mark.parametrize("folder", [".", "none"])
+def test_a_database_that_is_not_there_is_empty(tmp_path: Path, folder: str):
+    """A database that is only looked at is not created, nor is its folder."""
+    engine = make_engine(f"sqlite:///{tmp_path}/{folder}/retrainer.db")
+    assert current(engine) == SchemaRevision(Standing.EMPTY, None)
+    with pytest.raises(SchemaError, match="is empty"):
+        check(engine)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_upgrade_makes_the_folder(tmp_path: Path):
+    """`db upgrade` is enough to begin with, wherever the database is to be."""
+    engine = make_engine(f"sqlite:///{tmp_path}/a/b/retrainer.db")
+    assert upgrade(engine).standing is Standing.CURRENT
+    assert current(engine).standing is Standing.CURRENT
+
+
+def test_a_relative_path_is_anchored(tmp_path: Path):
+    """Where a relative database lies is the caller's to say, not the working directory's."""
+    engine = make_engine("sqlite:///retrainer.db", anchored=lambda path: tmp_path / path)
+    upgrade(engine)
+    assert (tmp_path / "retrainer.db").is_file()
 
 
 def test_a_full_disk_is_named(engine: sa.Engine):
