@@ -40,6 +40,8 @@ def _stored(application: Application, assistant: str) -> tuple[StoredModel, ...]
     active, found = platform.active(), platform.models()
     past = application.past
     cycles = made_by(past, [model.name for model in found]) if found and past else {}
+    for sentence in platform.damaged():
+        say(f"warning: {sentence}")
     return tuple(
         StoredModel(assistant, model, model.name == active, cycles.get(model.name))
         for model in reversed(found)

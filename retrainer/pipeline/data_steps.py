@@ -39,7 +39,7 @@ def pull(cycle: Cycle, state: State, world: World) -> State:
 
 def validate(cycle: Cycle, state: State, world: World) -> State:
     """Read everything with Rasa's own readers, and stop at what would make the cycle pointless."""
-    snapshot = _snapshot(state)
+    snapshot = snapshot_of(state)
     root = world.snapshots.folder(snapshot)
     with places_in_project(root, snapshot.origin):
         inspection = inspect(root, world.assistant, world.rasa, world.find_project)
@@ -124,7 +124,7 @@ def separate(cycle: Cycle, state: State, world: World) -> State:
     contents = records.read_contents(world.artifacts, cycle.challenger)
     assistant = world.assistant
     parts = split(contents.examples, fraction=assistant.holdout, minimum=assistant.minimum_examples)
-    snapshot = _snapshot(state)
+    snapshot = snapshot_of(state)
     project = world.find_project(world.snapshots.folder(snapshot))
     copy, seen = world.rasa.write_training_project(
         project,
@@ -158,7 +158,8 @@ def working_folder(cycle: Cycle, world: World) -> Path:
     return world.folder / cycle.challenger
 
 
-def _snapshot(state: State) -> Snapshot:
+def snapshot_of(state: State) -> Snapshot:
+    """What `pull` took; LookupError before it did."""
     if state.snapshot is None:
         raise LookupError("the step needs the snapshot that `pull` takes")
     return state.snapshot

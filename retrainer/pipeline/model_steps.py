@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from retrainer.domain import verdict as verdicts
-from retrainer.domain.cycle import Cycle, Model, State
+from retrainer.domain.cycle import Cycle, Model, Snapshot, State
 from retrainer.domain.evaluation import Evaluation, find_flips, report, unseen
 from retrainer.domain.predictions import Prediction
 from retrainer.errors import ModelNotFound, StorageError
 from retrainer.pipeline import records
-from retrainer.pipeline.data_steps import candidates, working_folder
+from retrainer.pipeline.data_steps import candidates, snapshot_of, working_folder
 from retrainer.pipeline.ledger import newest
 from retrainer.pipeline.world import World
 
@@ -59,7 +59,10 @@ def evaluate(cycle: Cycle, state: State, world: World) -> State:
         champion_saw=frozenset(champion_trained_on.keys if champion_trained_on else ()),
     )
     texts = [e.text for e in test_set.examples] + [m.example.text for m in contents.must_pass]
-    after = answers(cycle.challenger, lambda: _challenger_archive(cycle, world), texts, world)
+    code = world.snapshots.folder(snapshot_of(state))
+    after = answers(
+        cycle.challenger, texts, world, lambda: (_challenger_archive(cycle, world), code)
+    )
     challenger = report(cycle.challenger, test_set, after, contents.must_pass)
     intents = {example.intent for example in contents.examples if example.intent}
     evaluation = Evaluation(
@@ -68,7 +71,12 @@ def evaluate(cycle: Cycle, state: State, world: World) -> State:
         unmeasured=tuple(sorted(intents - challenger.intents.keys())),
     )
     if champion is not None:
-        before = answers(champion, lambda: world.platform.fetch(champion), texts, world)
+        before = answers(
+            champion,
+            texts,
+            world,
+            lambda: (world.platform.fetch(champion), _code(champion_trained_on, world) or code),
+        )
         evaluation = replace(
             evaluation,
             champion=report(champion, test_set, before, contents.must_pass),
@@ -84,16 +92,18 @@ def evaluate(cycle: Cycle, state: State, world: World) -> State:
 
 
 def answers(
-    model: str, archive: Callable[[], Path], texts: Sequence[str], world: World
+    model: str, texts: Sequence[str], world: World, fetch: Callable[[], tuple[Path, Path]]
 ) -> dict[str, Prediction]:
     """The model's prediction for each text; only what was never asked before is asked.
 
-    `archive` is called only if something has to be asked: fetching one may be a long download.
+    `fetch` gives the model's archive and the project whose own components it may need. It is
+    called only if something has to be asked: an archive may be a long download.
     """
     known = records.read_predictions(world.artifacts, model)
     missing = [text for text in dict.fromkeys(texts) if text not in known]
     if missing:
-        predicted = world.rasa.predict(archive(), missing, world.listener.progress)
+        archive, code = fetch()
+        predicted = world.rasa.predict(archive, missing, world.listener.progress, code=code)
         known |= {p.text: p for p in predicted}
         records.write_predictions(world.artifacts, model, known)
     return known
@@ -115,6 +125,16 @@ def archive_path(cycle: Cycle, world: World) -> Path:
 def _challenger_archive(cycle: Cycle, world: World) -> Path:
     local = archive_path(cycle, world)
     return local if local.exists() else world.platform.fetch(cycle.challenger)
+
+
+def _code(manifest: records.Manifest | None, world: World) -> Path | None:
+    """The project that the model was trained in; None if it is not known or not kept."""
+    if manifest is None:
+        return None
+    try:
+        return world.snapshots.folder(Snapshot(manifest.snapshot, files=(), origin=""))
+    except StorageError:
+        return None
 
 
 def _manifest(cycle: Cycle, world: World) -> records.Manifest:

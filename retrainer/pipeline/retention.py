@@ -36,7 +36,13 @@ def _sweep_models(world: World) -> None:
 
 
 def _sweep_snapshots(world: World, state: State) -> None:
-    """Keep what the stored models were trained on, and what was pulled last."""
+    """Keep what the stored models were trained on, and what was pulled last.
+
+    A version that cannot be read may be mended by a person, and needs its snapshot then.
+    """
+    if damaged := world.platform.damaged():
+        world.listener.warn(f"no snapshot was deleted: {'; '.join(damaged)}")
+        return
     manifests = [records.read_manifest(world.artifacts, m.name) for m in world.platform.models()]
     kept = {manifest.snapshot for manifest in manifests if manifest is not None}
     if state.snapshot is not None:

@@ -377,3 +377,28 @@ def test_what_could_not_be_tidied_up_is_said(served):
         served.write(mislabelled(last))
         assert served.run().cycle.status is Status.COMPLETED
     assert any("it is in use" in warning for warning in served.listener.warnings)
+
+
+def test_each_model_is_asked_with_the_code_that_it_was_trained_with(served):
+    """Custom components may differ between champion and challenger."""
+    first = served.run(force=True).state.snapshot.digest
+    served.artifacts.delete(f"models/{served.champion}/predictions.json")
+    served.write(utterances(60))
+    report = served.run()
+    assert report.state.snapshot.digest != first
+    assert served.rasa.code[served.champion].name == first
+    assert served.rasa.code[report.cycle.challenger].name == report.state.snapshot.digest
+
+
+def test_a_damaged_version_keeps_every_snapshot(served):
+    """What a person may still mend must not lose what it was trained on."""
+    orphan = served.folder / "snapshots" / ("0" * 64)
+    orphan.mkdir()
+    served.platform.problems = ("shop-x: its record cannot be read",)
+    served.write(mislabelled(25))
+    served.run()
+    assert orphan.exists()
+    assert any("cannot be read" in warning for warning in served.listener.warnings)
+    served.platform.problems = ()
+    served.run(force=True)
+    assert not orphan.exists()
