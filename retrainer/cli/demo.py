@@ -22,7 +22,7 @@ from retrainer.settings.environment import PREFIX, variables
 from retrainer.wiring import Application
 
 _MARK = ".retrainer-demo"
-_CONFIG = """\
+CONFIG = """\
 # The configuration of the demo: what `retrainer init` writes, and a console to tell.
 
 [assistants.shop]
@@ -107,7 +107,7 @@ def _prepare(folder: Path) -> None:
         database.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _MARK).touch()
-    config, file = _CONFIG, folder / "retrainer.toml"
+    config, file = CONFIG, folder / "retrainer.toml"
     if environment := os.environ.get("RETRAINER_RASA__ENVIRONMENT"):  # for the commands to try next
         config += f"\n[rasa]\nenvironment = {json.dumps(str(anchored(file, Path(environment))))}\n"
     file.write_text(config, encoding="utf-8")

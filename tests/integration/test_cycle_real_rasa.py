@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from retrainer.adapters.rasa_client import RasaClient
-from retrainer.cli.demo import _CONFIG
+from retrainer.cli.demo import CONFIG
 from retrainer.domain.cycle import Status
 from retrainer.domain.examples import example_key
 from retrainer.domain.verdict import Outcome
@@ -57,7 +57,7 @@ class Nights:
 
     def __init__(self, folder: Path, rasa: RasaClient) -> None:
         self.project, self.rasa = folder / "assistant", WarmRasa(rasa)
-        (folder / "retrainer.toml").write_text(_CONFIG)
+        (folder / "retrainer.toml").write_text(CONFIG)
         with as_file(files("retrainer.demo") / "assistant") as assistant:
             shutil.copytree(assistant, self.project)
         self.application = Application.from_config(folder / "retrainer.toml")
