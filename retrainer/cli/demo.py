@@ -23,7 +23,7 @@ from retrainer.wiring import Application
 
 _MARK = ".retrainer-demo"
 CONFIG = """\
-# The configuration of the demo: what `retrainer init` writes, and a console to tell.
+# The configuration of the demo, much as `retrainer init` writes it.
 
 [assistants.shop]
 must_pass = ["must_pass.yml"]
