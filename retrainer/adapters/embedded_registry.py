@@ -89,7 +89,7 @@ class EmbeddedRegistry:
         with exclusive(self._folder):
             if version.is_dir():
                 return _require_same(stored_model.read(version), model)
-            with unfinished(self._folder) as copy:
+            with storage_errors("writing", version), unfinished(self._folder) as copy:
                 stored_model.write(copy, model, archive)
                 publish(copy, version)
         return None

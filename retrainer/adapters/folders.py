@@ -4,6 +4,7 @@ What is being made or deleted carries a hidden name, so that whoever holds the f
 knows it for the leftover of a process that was killed, and sweeps it.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -100,7 +101,10 @@ def sweep(folder: Path) -> None:
 def _acquire(folder: Path, wait: float) -> int:
     """The folder's lock, as the descriptor that holds it."""
     for _ in range(max(1, round(wait / _PAUSE))):
-        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # a passing folder went between two looks at it
+            folder.mkdir(parents=True, exist_ok=True)
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
         with suppress(FileNotFoundError):  # a passing folder went just now
             descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             if _locked(descriptor, folder / _LOCK):

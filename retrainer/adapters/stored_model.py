@@ -19,18 +19,17 @@ def write(folder: Path, model: Model, archive: Path) -> None:
 
     Raises:
         ModelArchiveError: the archive is not the one that `model` describes.
-        StorageError: it could not be written.
+        OSError: it could not be written.
     """
-    with storage_errors("writing", folder):
-        shutil.copyfile(archive, folder / ARCHIVE)
-        found = sha256(folder / ARCHIVE)
-        if found != model.sha256:
-            raise ModelArchiveError(
-                f"{archive} has the SHA-256 {found}, {model.sha256} is recorded for "
-                f"{model.name}: it was changed since it was trained",
-                tip="run the cycle again",
-            )
-        (folder / RECORD).write_bytes(_MODEL.dump_json(model, indent=2))
+    shutil.copyfile(archive, folder / ARCHIVE)
+    found = sha256(folder / ARCHIVE)
+    if found != model.sha256:
+        raise ModelArchiveError(
+            f"{archive} has the SHA-256 {found}, {model.sha256} is recorded for "
+            f"{model.name}: it was changed since it was trained",
+            tip="run the cycle again",
+        )
+    (folder / RECORD).write_bytes(_MODEL.dump_json(model, indent=2))
 
 
 def read(folder: Path) -> Model:

@@ -1,6 +1,7 @@
 """Connections to the database, and what its failures mean."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from retrainer.errors import ConfigurationError, DatabaseError
 #: Seconds that a writer waits for another one.
 BUSY_SECONDS = 30.0
 _CONNECT_SECONDS = 10
+#: Seconds between two tries to switch a database that another process uses to WAL.
+_PAUSE = 0.02
 _POSTGRES_NAMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 
 
@@ -63,7 +66,7 @@ def _sqlite_engine(url: sa.URL, busy_seconds: float) -> sa.Engine:
     def configure(connection: sqlite3.Connection, _record: object) -> None:
         # Python's driver would begin transactions by itself, and too late: `begin` below does.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_write_ahead_log(connection, busy_seconds)
         connection.execute("PRAGMA synchronous = FULL")  # what was committed survives a power cut
 
     @event.listens_for(engine, "begin")
@@ -76,6 +79,20 @@ def _sqlite_engine(url: sa.URL, busy_seconds: float) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
 
     return engine
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection, seconds: float) -> None:
+    """Switch a database to WAL, for good; SQLite itself does not wait for a lock here."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
