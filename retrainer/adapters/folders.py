@@ -4,7 +4,6 @@ What is being made or deleted carries a hidden name, so that whoever holds the f
 knows it for the leftover of a process that was killed, and sweeps it.
 """
 
-import errno
 import fcntl
 import os
 import shutil
@@ -101,11 +100,11 @@ def sweep(folder: Path) -> None:
 def _acquire(folder: Path, wait: float) -> int:
     """The folder's lock, as the descriptor that holds it."""
     for _ in range(max(1, round(wait / _PAUSE))):
-        with suppress(FileExistsError):  # a passing folder went between two looks at it
+        # A passing folder may go between any two looks at it; a file in its place is an error
+        # of `os.open`.
+        with suppress(FileExistsError):
             folder.mkdir(parents=True, exist_ok=True)
-        if folder.exists() and not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-        with suppress(FileNotFoundError):  # a passing folder went just now
+        with suppress(FileNotFoundError):
             descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             if _locked(descriptor, folder / _LOCK):
                 return descriptor
