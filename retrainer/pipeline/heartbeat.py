@@ -18,14 +18,15 @@ class Heartbeat:
     A lost lease ends the thread; the next write of the step then fails by the store's fencing.
     """
 
-    def __init__(self, store: RunStore, lease: Lease) -> None:
+    def __init__(self, store: RunStore, lease: Lease, *, length: timedelta = LEASE) -> None:
         self._store = store
         self._lease = lease
+        self._length = length
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
-        self._store.renew(self._lease, LEASE)
+        self._store.renew(self._lease, self._length)
         self._thread.start()
         return self
 
@@ -38,10 +39,14 @@ class Heartbeat:
         self._stop.set()
         self._thread.join()
 
+    def join(self, timeout: float) -> None:
+        """Wait until the renewals end by themselves, `timeout` seconds at most."""
+        self._thread.join(timeout)
+
     def _beat(self) -> None:
-        while not self._stop.wait(LEASE.total_seconds() / 3):
+        while not self._stop.wait(self._length.total_seconds() / 3):
             try:
-                self._store.renew(self._lease, LEASE)
+                self._store.renew(self._lease, self._length)
             except LeaseLost:
                 return
             except DatabaseError:

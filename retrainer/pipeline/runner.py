@@ -145,9 +145,10 @@ class _Run:
         return self._finish(status, error, tip, step)
 
     def _undo(self) -> None:
-        for step in reversed(self._steps):
-            if step.name in self._attempts:
-                step.undo(self._cycle, self._world)
+        with Heartbeat(self._world.store, self._lease):
+            for step in reversed(self._steps):
+                if step.name in self._attempts:
+                    step.undo(self._cycle, self._world)
 
     def _finish(
         self,
@@ -156,9 +157,10 @@ class _Run:
         tip: str | None = None,
         failed_step: str | None = None,
     ) -> CycleReport:
-        remove_working_folder(self._cycle, self._world)
-        if status is not Status.SKIPPED:
-            sweep(self._world, self._state)
+        with Heartbeat(self._world.store, self._lease):
+            remove_working_folder(self._cycle, self._world)
+            if status is not Status.SKIPPED:
+                sweep(self._world, self._state)
         ending = event(status, self._cycle, self._state)
         return self._world.store.finish(
             self._lease,
