@@ -47,9 +47,16 @@ class WarmRasa:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._rasa, name)
 
-    def predict(self, archive: Path, texts: Sequence[str], progress: ProgressListener) -> Any:
+    def predict(
+        self,
+        archive: Path,
+        texts: Sequence[str],
+        progress: ProgressListener,
+        *,
+        code: Path | None = None,
+    ) -> Any:
         self.asked.setdefault(str(archive.parent.name), []).extend(texts)
-        return self._rasa.predict(archive, texts, progress)
+        return self._rasa.predict(archive, texts, progress, code=code)
 
 
 class Nights:
