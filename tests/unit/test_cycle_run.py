@@ -1,5 +1,6 @@
 """A whole cycle on fakes: what each kind of night leads to."""
 
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 
@@ -402,3 +403,25 @@ def test_a_damaged_version_keeps_every_snapshot(served):
     served.platform.problems = ()
     served.run(force=True)
     assert not orphan.exists()
+
+
+def test_a_promotion_that_cannot_be_made_fails_the_cycle(served):
+    """The platform refuses, nothing changed: the champion serves on, and the ledger has no row."""
+    served.write(utterances(60))
+    served.platform.failures["activate"] = PlatformError("read-only")
+    report = served.run()
+    assert (report.cycle.status, report.failed_step) == (Status.FAILED, "promote")
+    assert report.error == "read-only"
+    assert served.platform.champion == served.champion
+    assert len(served.store.promotions("shop")) == 1
+
+
+def test_a_champion_whose_snapshot_is_gone_is_asked_with_todays_code(served):
+    """Its components have most likely not changed, and not asking it would end all comparison."""
+    manifest = records.read_manifest(served.artifacts, served.champion)
+    shutil.rmtree(served.folder / "snapshots" / manifest.snapshot)
+    served.artifacts.delete(f"models/{served.champion}/predictions.json")
+    served.write(utterances(60))
+    report = served.run()
+    assert report.state.verdict.outcome is Outcome.PROMOTE
+    assert served.rasa.code[served.champion].name == report.state.snapshot.digest

@@ -256,3 +256,25 @@ def test_a_challenger_that_a_person_promoted_survives_its_failing_cycle(served):
     assert records.read_manifest(served.artifacts, report.cycle.challenger)
     served.write(utterances(61))
     assert served.run().cycle.status is Status.COMPLETED
+
+
+def test_a_cycle_cut_off_while_it_is_undone_is_undone_to_the_end(served):
+    """A failure that is recorded is not tried again: what it started is taken back, then it ends."""
+
+    def fail(cycle, state, world):  # noqa: ARG001 - a step's signature
+        raise PlatformError("the platform is away")
+
+    def cut_off(cycle, world):  # noqa: ARG001 - as above
+        raise PowerCut
+
+    changes = {"evaluate": {"act": fail}, "upload": {"undo": cut_off}}
+    steps = [replace(s, **changes.get(s.name, {})) for s in CYCLE]
+    with pytest.raises(PowerCut):
+        served.run(steps=steps)
+    served.clock.advance(timedelta(minutes=2))
+    served.rasa.calls.clear()
+    report = served.run()
+    assert (report.cycle.status, report.failed_step) == (Status.FAILED, "evaluate")
+    assert report.error == "the platform is away"
+    assert served.rasa.calls == ["closed"]
+    assert [m.name for m in served.platform.models()] == [served.champion]
