@@ -3,7 +3,7 @@
 from retrainer.domain.cycle import Promotion, PromotionReason
 from retrainer.domain.retention import predecessor
 from retrainer.errors import ModelNotFound, PlatformError, RetrainerError
-from retrainer.pipeline.ledger import note_outside_change
+from retrainer.pipeline.ledger import note_outside_change, take_back
 from retrainer.pipeline.world import Desk
 
 
@@ -56,21 +56,6 @@ def _change(desk: Desk, model: str, reason: PromotionReason, actor: str, note: s
         desk.platform.confirm(model)
     except RetrainerError as error:
         if active is not None:
-            _take_back(desk, promotion, active, error)
+            take_back(desk, model, before=active, actor=actor, error=error)
         raise
     return promotion
-
-
-def _take_back(desk: Desk, made: Promotion, before: str, error: RetrainerError) -> None:
-    desk.platform.activate(before, expected=made.model)
-    desk.store.record_promotion(
-        Promotion(
-            assistant=desk.assistant,
-            previous=made.model,
-            model=before,
-            reason=PromotionReason.ROLLBACK,
-            actor=made.actor,
-            at=desk.clock.now(),
-            note=f"{made.model} was not confirmed: {error}",
-        )
-    )

@@ -1,6 +1,7 @@
 """The ledger against what really serves."""
 
 from retrainer.domain.cycle import Promotion, PromotionReason
+from retrainer.errors import RetrainerError
 from retrainer.pipeline.world import Desk
 
 
@@ -26,3 +27,31 @@ def note_outside_change(desk: Desk) -> None:
                 note="found active; the ledger did not know of it",
             )
         )
+
+
+def take_back(
+    desk: Desk,
+    model: str,
+    *,
+    before: str,
+    actor: str,
+    error: RetrainerError,
+    cycle: int | None = None,
+) -> None:
+    """Make the model `before` the champion again, since `model` was not confirmed to serve.
+
+    Again: the platform does nothing, and the ledger does not repeat its newest row.
+    """
+    desk.platform.activate(before, expected=model)
+    desk.store.record_promotion(
+        Promotion(
+            assistant=desk.assistant,
+            previous=model,
+            model=before,
+            reason=PromotionReason.ROLLBACK,
+            actor=actor,
+            at=desk.clock.now(),
+            note=f"{model} was not confirmed: {error}",
+            cycle=cycle,
+        )
+    )

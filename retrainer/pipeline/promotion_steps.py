@@ -5,7 +5,7 @@ from dataclasses import replace
 from retrainer.domain.cycle import Cycle, Promotion, PromotionReason, State
 from retrainer.domain.verdict import Check, Outcome, Verdict
 from retrainer.errors import ChampionMoved, PlatformError, RetrainerError
-from retrainer.pipeline.ledger import newest
+from retrainer.pipeline.ledger import newest, take_back
 from retrainer.pipeline.world import World
 
 ACTOR = "retrainer"
@@ -74,19 +74,7 @@ def _rolled_back(
             f"{model} was promoted but does not serve, and there was no model before it: {error}",
             tip="promote a working model with `retrainer promote MODEL --reason ...`",
         )
-    world.platform.activate(previous, expected=model)
-    world.store.record_promotion(
-        Promotion(
-            assistant=cycle.assistant,
-            previous=model,
-            model=previous,
-            reason=PromotionReason.ROLLBACK,
-            actor=ACTOR,
-            at=world.clock.now(),
-            note=f"{model} was not confirmed: {error}",
-            cycle=cycle.number,
-        )
-    )
+    take_back(world.desk, model, before=previous, actor=ACTOR, error=error, cycle=cycle.number)
     return PlatformError(f"{model} was promoted but does not serve; {previous} is back: {error}")
 
 
