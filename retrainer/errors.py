@@ -76,6 +76,21 @@ class PlatformError(RetrainerError):
     """The platform that stores and serves the models did not do what was asked of it."""
 
 
+class PlatformNotReady(PlatformError):
+    """The platform cannot take or serve a model now; nothing was changed."""
+
+
+class ServerError(PlatformError):
+    """A server did not answer, or not as asked."""
+
+    def __init__(
+        self, message: str | None = None, *, tip: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(message, tip=tip)
+        #: The HTTP status; None when there was no answer, or not in time.
+        self.status = status
+
+
 class StorageError(RetrainerError):
     """A file could not be written."""
 

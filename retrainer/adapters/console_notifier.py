@@ -7,7 +7,7 @@ from typing import Self, TextIO
 from pydantic import BaseModel, ConfigDict
 
 from retrainer.errors import NotificationError
-from retrainer.ports import CycleReport, Renderer
+from retrainer.ports import CycleReport, Fetch, Renderer
 
 
 class ConsoleNotifier:
@@ -23,9 +23,11 @@ class ConsoleNotifier:
         model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
-    def from_options(cls, options: Options, *, folder: Path, render: Renderer) -> Self:
-        """The notifier that the options describe; `folder` is not used."""
-        del options, folder
+    def from_options(
+        cls, options: Options, *, folder: Path, render: Renderer, fetch: Fetch
+    ) -> Self:
+        """The notifier that the options describe; `folder` and `fetch` are not used."""
+        del options, folder, fetch
         return cls(render)
 
     def __init__(self, render: Renderer, stream: TextIO | None = None) -> None:

@@ -12,6 +12,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from retrainer.adapters.files import storage_errors
+from retrainer.domain.cycle import Origin
 from retrainer.errors import ProjectError
 
 #: What belongs to a Rasa project. `*` and `?` stand for characters but `/`, `**` for any number of
@@ -61,8 +62,9 @@ class DirectorySource:
             return patterns
 
     @classmethod
-    def from_options(cls, options: Options, *, folder: Path) -> Self:
+    def from_options(cls, options: Options, *, folder: Path, cache: Path) -> Self:
         """The source that the options describe; a relative `path` starts at `folder`."""
+        del cache
         return cls(
             folder / options.path.expanduser(), include=options.include, exclude=options.exclude
         )
@@ -72,7 +74,7 @@ class DirectorySource:
     ) -> None:
         self._path, self._include, self._exclude = path, include, exclude
 
-    def pull(self, into: Path) -> str:
+    def pull(self, into: Path) -> tuple[Origin, ...]:
         """Write the project's files below the empty folder `into`; returns the project's path.
 
         Raises:
@@ -104,7 +106,7 @@ class DirectorySource:
             with storage_errors("writing", target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
-        return str(self._path)
+        return (Origin(str(self._path)),)
 
     def _files(self, skip: frozenset[Path]) -> list[str]:
         """The names of the files to take, relative to the project, in order."""

@@ -8,6 +8,7 @@
 """
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -18,6 +19,7 @@ from retrainer.adapters import stored_model
 from retrainer.adapters.files import storage_errors, sync_folder, write_atomically
 from retrainer.adapters.folders import discard, exclusive, publish, unfinished
 from retrainer.domain.cycle import Model
+from retrainer.domain.examples import MustPass
 from retrainer.errors import (
     ChampionMoved,
     ModelArchiveError,
@@ -75,6 +77,9 @@ class EmbeddedRegistry:
         """The link that leads to the active model's archive, for `rasa run --model`."""
         return self._folder / _LINK
 
+    def require_ready(self, rasa_version: str) -> None:
+        """Any version will do; whether the folder is writable shows when it is written to."""
+
     def upload(self, model: Model, archive: Path) -> None:
         """Store the model under its name; a second upload of the same content does nothing.
 
@@ -111,6 +116,9 @@ class EmbeddedRegistry:
             PlatformError: it is damaged.
         """
         return stored_model.archive_of(self._existing(name))
+
+    def evaluation(self, name: str) -> None:
+        """A folder measures nothing."""
 
     def active(self) -> str | None:
         """Name of the model that serves; None before the first activation.
@@ -155,14 +163,17 @@ class EmbeddedRegistry:
             with suppress(StorageError):  # the pointer is the truth; `confirm` looks at the link
                 self._follow(name)
 
-    def confirm(self, name: str) -> None:
+    def confirm(self, name: str, *, must_pass: Sequence[MustPass] = ()) -> None:
         """Make sure that pointer and link lead to this model and that its archive is whole.
+
+        Nobody can be asked `must_pass`: the registry knows no server.
 
         A link that leads elsewhere, after a crash or because of somebody, is mended.
 
         Raises:
             PlatformError: they do not, or it is not.
         """
+        del must_pass
         self._require_active(name)
         stored_model.require_whole(self._existing(name))
         if self._follows(name):

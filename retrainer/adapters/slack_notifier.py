@@ -3,12 +3,10 @@
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from html import escape
 from http.client import HTTPException
 from pathlib import Path
-from threading import Thread
 from typing import Any, Self
 from urllib.error import URLError
 
@@ -17,8 +15,9 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient
 
+from retrainer.adapters.deadline import within
 from retrainer.errors import NotificationError
-from retrainer.ports import CycleReport, Message, Renderer
+from retrainer.ports import CycleReport, Fetch, Message, Renderer
 
 _TOO_MANY_REQUESTS = 429
 #: Slack names its errors so. Anything else may repeat the request, and with it a secret.
@@ -89,9 +88,11 @@ class SlackNotifier:
             return self
 
     @classmethod
-    def from_options(cls, options: Options, *, folder: Path, render: Renderer) -> Self:
-        """The notifier that the options describe; `folder` is not used."""
-        del folder
+    def from_options(
+        cls, options: Options, *, folder: Path, render: Renderer, fetch: Fetch
+    ) -> Self:
+        """The notifier that the options describe; `folder` and `fetch` are not used."""
+        del folder, fetch
         return cls(options, render)
 
     def __init__(self, options: Options, render: Renderer) -> None:
@@ -107,7 +108,7 @@ class SlackNotifier:
         by_webhook = self._options.webhook_url is not None
         send = self._send_by_webhook if by_webhook else self._send_as_bot
         try:
-            _within(self._options.timeout, lambda: send(message))
+            within(self._options.timeout, lambda: send(message), name="slack")
         except SlackApiError as error:
             answer, headers = error.response.data, error.response.headers
             name = answer.get("error") if isinstance(answer, dict) else None
@@ -184,23 +185,3 @@ def _describe(error: Exception, timeout: float) -> str:
     if isinstance(cause, OSError):
         return f"could not be reached: {cause.strerror or type(cause).__name__}"
     return f"did not answer as Slack does: {type(cause).__name__}"
-
-
-def _within(seconds: float, send: Callable[[], None]) -> None:
-    """Call `send` for so long at most; a server that drips its answer would outlast any socket's limit.
-
-    Raises:
-        TimeoutError: it took longer; it is left alone in a thread that ends with the process.
-    """
-    outcome: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            send()
-        except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
-            outcome.set_exception(error)
-        else:
-            outcome.set_result(None)
-
-    Thread(target=run, name="slack", daemon=True).start()
-    outcome.result(timeout=seconds)

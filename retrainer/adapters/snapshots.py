@@ -29,7 +29,7 @@ class FolderSnapshots:
             StorageError: it could not be written; nothing of it is kept then.
         """
         with exclusive(self._folder), unfinished(self._folder) as copy:
-            origin = source.pull(copy)
+            origins = source.pull(copy)
             with storage_errors("reading", copy):
                 digest, files = _digest(copy)
             target = self._folder / digest
@@ -37,7 +37,9 @@ class FolderSnapshots:
                 discard(target, self._folder)
             if not target.is_dir():
                 publish(copy, target)
-        return Snapshot(digest=digest, files=files, origin=origin)
+        return Snapshot(
+            digest=digest, files=files, origin="; ".join(map(str, origins)), origins=origins
+        )
 
     def folder(self, snapshot: Snapshot) -> Path:
         """Where the snapshot's files are, for reading only.

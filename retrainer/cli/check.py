@@ -41,7 +41,7 @@ def check(
             _try("state folder", lambda: _state_folder(application.state_dir)),
             _try("database", lambda: _database(application)),
             _try("notifiers", lambda: ", ".join(application.notifiers) or "none configured"),
-            _try("Rasa's environment", lambda: str(application.rasa_python)),
+            _try("Rasa's environment", lambda: str(application.interpreter.python)),
         )
         if error is not None
     ]
@@ -75,12 +75,14 @@ def _database(application: Application) -> str:
 def _project(application: Application, name: str, *, quick: bool, every: bool) -> str:
     from retrainer.pipeline import data_steps
 
-    active = application.platform(name).active()
+    platform = application.platform(name)
+    platform.require_ready(application.interpreter.versions.rasa)
+    active = platform.active()
     serves = f"{active} serves" if active else "no champion yet"
     with tempfile.TemporaryDirectory(prefix="retrainer-check-") as folder:
         root = Path(folder) / "project"
         root.mkdir()
-        origin = application.source(name).pull(root)
+        origin = "; ".join(map(str, application.source(name).pull(root)))
         find_project, assistant = application.project_finder(name), application.assistant(name)
         with data_steps.places_in_project(root, origin):
             if quick:

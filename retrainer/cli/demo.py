@@ -120,7 +120,7 @@ def _set_up_rasa(application: Application) -> None:
 
     if application.settings.rasa.python is None:
         with messages.status("Setting up Rasa's environment (once) …"):
-            set_up(application.rasa_environment)
+            set_up(application.interpreter.environment)
 
 
 def _annotate(night: int, folder: Path) -> None:

@@ -11,7 +11,8 @@ from retrainer.cli.help import Commands
 from retrainer.cli.options import AsJson
 from retrainer.cli.output import messages, results, say
 from retrainer.settings import RasaSettings, TrainingSettings
-from retrainer.wiring import Application, time_limits
+from retrainer.wiring import Application
+from retrainer.wiring.rasa_interpreter import time_limits
 
 app = Commands(help="Make the Python environment that Rasa runs in, or look at it.")
 
@@ -39,8 +40,8 @@ def setup(
     python, limits = None, RasaSettings()
     if environment is None:
         application = Application.from_config(context.obj)
-        environment, limits = application.rasa_environment, application.settings.rasa
-        python = application.own_rasa_python
+        environment, limits = application.interpreter.environment, application.settings.rasa
+        python = application.interpreter.own
     environment = environment.absolute()
     if python is None:
         with messages.status("Setting up Rasa's environment …"):
@@ -68,7 +69,7 @@ def info(
     from retrainer.adapters.rasa_environment import describe
 
     application = Application.from_config(context.obj)
-    python = application.rasa_python
+    python = application.interpreter.python
     versions = describe(python)
     if as_json:
         document = {

@@ -56,16 +56,41 @@ class Cycle:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a project, or a part of it, came from; without secrets.
+
+    `place` is a folder, a repository or a server's address; `revision`, `author` and `at` are of
+    the commit where there is one; `source` is the name that the config gives the source when an
+    assistant has several. `details` are further facts for people: the branch, what a part holds.
+    """
+
+    place: str
+    revision: str = ""
+    author: str = ""
+    at: datetime | None = None
+    source: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        name = f"{self.source}: " if self.source else ""
+        commit = f" at {self.revision[:12]}" if self.revision else ""
+        author = f" by {self.author}" if self.author else ""
+        return f"{name}{self.place}{commit}{author}"
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The exact training data, domain and config of a cycle.
 
     `digest` is the content address (64 hexadecimal digits); `files` are the paths below the
-    snapshot's folder, with `/`; `origin` says where it came from, for people.
+    snapshot's folder, with `/`; `origin` says where it came from, for people, and `origins` the
+    same for each part.
     """
 
     digest: str
     files: tuple[str, ...]
     origin: str
+    origins: tuple[Origin, ...] = ()
 
 
 class Severity(StrEnum):

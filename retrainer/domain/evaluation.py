@@ -22,10 +22,25 @@ class MustPassResult:
 
 
 @dataclass(frozen=True, slots=True)
+class PlatformFigures:
+    """What a platform measured of a model by itself, as Rasa X does.
+
+    Its examples are those that it stores, so mostly those that the model was trained on. None is
+    what it did not say.
+    """
+
+    f1: float | None
+    precision: float | None = None
+    accuracy: float | None = None
+    examples: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One model measured on one test set.
 
     `test_set` is the digest of the examples: reports on different ones must not be compared.
+    `platform` is what the platform says of the model; no metric of ours.
     """
 
     model: str
@@ -34,6 +49,7 @@ class Report:
     metrics: Mapping[str, float]
     intents: Mapping[str, IntentFigures] = field(default_factory=dict)
     must_pass: tuple[MustPassResult, ...] = ()
+    platform: PlatformFigures | None = None
 
 
 @dataclass(frozen=True, slots=True)

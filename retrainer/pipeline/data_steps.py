@@ -44,6 +44,7 @@ def validate(cycle: Cycle, state: State, world: World) -> State:
     with places_in_project(root, snapshot.origin):
         inspection = inspect(root, world.assistant, world.rasa, world.find_project)
         require_sound(inspection.findings, fail_on_warnings=world.assistant.fail_on_warnings)
+        _require_no_great_loss(len(inspection.contents.examples), world)
     records.write_contents(world.artifacts, cycle.challenger, inspection.contents)
     return replace(state, findings=inspection.findings)
 
@@ -119,6 +120,21 @@ def require_sound(findings: Sequence[Finding], *, fail_on_warnings: bool) -> Non
     )
 
 
+def _require_no_great_loss(examples: int, world: World) -> None:
+    """A pull that returned half the data must never train; compared with the champion's data."""
+    champion = world.platform.active()
+    manifest = records.read_manifest(world.artifacts, champion) if champion else None
+    if manifest is None or not manifest.examples:
+        return
+    lost, limit = 1 - examples / manifest.examples, world.assistant.maximum_loss
+    if lost > limit:
+        raise ProjectError(
+            f"the project holds {_counted(examples, 'example')}, {manifest.examples} when "
+            f"{champion} was trained: {lost:.0%} are gone, at most {limit:.0%} may be",
+            tip="if that is meant, raise `validation.maximum_loss` of this assistant for one run",
+        )
+
+
 def separate(cycle: Cycle, state: State, world: World) -> State:
     """Split off the holdout, write the project to train on, and the manifest of what it holds."""
     contents = records.read_contents(world.artifacts, cycle.challenger)
@@ -133,7 +149,7 @@ def separate(cycle: Cycle, state: State, world: World) -> State:
     )
     records.write_training_project(world.artifacts, cycle.challenger, copy)
     keys = {example_key(text) for text in seen}
-    manifest = records.Manifest(snapshot.digest, tuple(sorted(keys)))
+    manifest = records.Manifest(snapshot.digest, tuple(sorted(keys)), len(contents.examples))
     records.write_manifest(world.artifacts, cycle.challenger, manifest)
     data = DataSummary(
         examples=len(contents.examples),

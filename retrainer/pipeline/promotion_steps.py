@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 from retrainer.domain.cycle import Cycle, Promotion, PromotionReason, State
+from retrainer.domain.examples import MustPass
 from retrainer.domain.verdict import Check, Outcome, Verdict
-from retrainer.errors import ChampionMoved, PlatformError, RetrainerError
+from retrainer.errors import ChampionMoved, PlatformError, PlatformNotReady, RetrainerError
+from retrainer.pipeline import records
 from retrainer.pipeline.ledger import newest, take_back
 from retrainer.pipeline.world import World
 
@@ -26,6 +28,8 @@ def promote(cycle: Cycle, state: State, world: World) -> State:
         world.platform.activate(cycle.challenger, expected=state.champion)
     except ChampionMoved as error:
         return _held(state, state.verdict, str(error))
+    except PlatformNotReady as error:
+        return _held(state, state.verdict, str(error), rule="platform_ready")
     except RetrainerError:
         if world.platform.active() != cycle.challenger:
             raise
@@ -60,7 +64,7 @@ def confirm(cycle: Cycle, state: State, world: World) -> State:
         return state
     previous, model = state.promoted
     try:
-        world.platform.confirm(model)
+        world.platform.confirm(model, must_pass=_understood(cycle, state, world))
     except RetrainerError as error:
         raise _rolled_back(cycle, previous, model, error, world) from error
     return replace(state, confirmed=True)
@@ -78,10 +82,19 @@ def _rolled_back(
     return PlatformError(f"{model} was promoted but does not serve; {previous} is back: {error}")
 
 
-def _held(state: State, verdict: Verdict, why: str) -> State:
+def _understood(cycle: Cycle, state: State, world: World) -> tuple[MustPass, ...]:
+    """The must-pass utterances that the challenger passed: what servers have to understand too."""
+    if state.evaluation is None or not state.evaluation.challenger.must_pass:
+        return ()
+    asked = records.read_contents(world.artifacts, cycle.challenger).must_pass
+    results = state.evaluation.challenger.must_pass
+    return tuple(m for m, r in zip(asked, results, strict=True) if r.problem is None)
+
+
+def _held(state: State, verdict: Verdict, why: str, *, rule: str = "champion_moved") -> State:
     """A person has to look; without its fingerprint the next cycle measures again."""
     check = Check(
-        rule="champion_moved",
+        rule=rule,
         outcome=Outcome.HOLD,
         sentence=f"the challenger was measured against {state.champion or 'no champion'}, but {why}",
     )

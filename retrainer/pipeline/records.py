@@ -26,10 +26,14 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a model was trained on: the snapshot, and the `example_key` of every text, sorted."""
+    """What a model was trained on: the snapshot, and the `example_key` of every text, sorted.
+
+    `examples` is how many labelled examples the snapshot held, those of the holdout included.
+    """
 
     snapshot: str
     keys: tuple[str, ...]
+    examples: int = 0
 
 
 _Record = TypeVar("_Record")

@@ -23,7 +23,8 @@ from retrainer.ports import (
 class Assistant:
     """What a user configured for one assistant, as plain values.
 
-    `must_pass` and `test_data` are paths inside the project; `holdout` is a share, 0 to 1.
+    `must_pass` and `test_data` are paths inside the project; `holdout` is a share, 0 to 1, and so
+    is `maximum_loss`: of the examples that the champion's project held.
     `inputs` names whatever else the verdict depends on (Rasa's version, where config, domain and
     data lie in the project), so that a change of it is not taken for "nothing changed".
     """
@@ -35,6 +36,7 @@ class Assistant:
     holdout: float = 0.2
     minimum_examples: int = 5
     fail_on_warnings: bool = False
+    maximum_loss: float = 1.0
     inputs: str = ""
     keep_models: int = 10
     keep_age: timedelta = timedelta(days=90)

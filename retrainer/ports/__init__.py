@@ -7,7 +7,7 @@ cycle may run again after a crash. Failures are `RetrainerError`s; adapters tran
 from retrainer.ports.clock import Clock
 from retrainer.ports.data import ArtifactStore, DataSource, Project, SnapshotStore
 from retrainer.ports.memory import Journal, Lease, PendingNotification, RunStore
-from retrainer.ports.people import CycleListener, CycleReport, Message, Notifier, Renderer
+from retrainer.ports.people import CycleListener, CycleReport, Fetch, Message, Notifier, Renderer
 from retrainer.ports.platform import Platform
 from retrainer.ports.rasa import (
     ModelDescription,
@@ -24,6 +24,7 @@ __all__ = [
     "CycleListener",
     "CycleReport",
     "DataSource",
+    "Fetch",
     "Journal",
     "Lease",
     "Message",

@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from retrainer.domain.cycle import Snapshot
+from retrainer.domain.cycle import Origin, Snapshot
 
 
 class DataSource(Protocol):
     """Where an assistant's project (config, domain, training data) comes from."""
 
-    def pull(self, into: Path) -> str:
-        """Write the project's files below the empty folder `into`; returns the origin, for people.
+    def pull(self, into: Path) -> tuple[Origin, ...]:
+        """Write the project's files below the empty folder `into`; returns where they came from.
 
         Called again with another empty folder it writes the same files, if they have not changed.
 
         Raises:
-            ProjectError: the project is missing, empty or not readable.
+            ProjectError: the project is missing, empty, not whole or not readable.
+            ServerError: the server that has it did not answer, or not as asked.
         """
         ...
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from retrainer.domain.cycle import Cycle, State
@@ -37,6 +38,8 @@ class Message:
 
 
 Renderer = Callable[[CycleReport], Message]
+#: The archive, on this machine, of an assistant's model: (assistant, model) -> file.
+Fetch = Callable[[str, str], Path]
 
 
 class Notifier(Protocol):

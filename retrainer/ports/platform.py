@@ -1,13 +1,26 @@
 """Where models live."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from retrainer.domain.cycle import Model
+from retrainer.domain.evaluation import PlatformFigures
+from retrainer.domain.examples import MustPass
 
 
 class Platform(Protocol):
     """Where an assistant's models are stored and made active."""
+
+    def require_ready(self, rasa_version: str) -> None:
+        """Make sure that a model of this version of Rasa could be stored and served now.
+
+        Asked before a cycle trains, and by `retrainer check`; changes nothing.
+
+        Raises:
+            PlatformNotReady: it could not, and why.
+        """
+        ...
 
     def upload(self, model: Model, archive: Path) -> None:
         """Store the model under its name; a second upload of the same content does nothing.
@@ -33,6 +46,14 @@ class Platform(Protocol):
         """
         ...
 
+    def evaluation(self, name: str) -> PlatformFigures | None:
+        """What the platform itself measures of a stored model; None where it does not measure.
+
+        Raises:
+            PlatformError: it could not this time.
+        """
+        ...
+
     def active(self) -> str | None:
         """Name of the model that serves; None before the first activation."""
         ...
@@ -43,12 +64,16 @@ class Platform(Protocol):
         Raises:
             ModelNotFound: there is none of that name.
             ChampionMoved: neither `name` nor `expected` is active.
+            PlatformNotReady: it cannot be served now; nothing changed, a person has to look.
             PlatformError: the stored archive is damaged; nothing changed.
         """
         ...
 
-    def confirm(self, name: str) -> None:
-        """Make sure that this model really serves now.
+    def confirm(self, name: str, *, must_pass: Sequence[MustPass] = ()) -> None:
+        """Make sure that this model really serves now, within a bounded time.
+
+        Where servers can be asked, each of them has to understand `must_pass`, the must-pass
+        utterances that this model passed when it was evaluated.
 
         Raises:
             PlatformError: it does not.

@@ -70,10 +70,8 @@ def place(
     path = ".".join(keys)
     for name, found in variables(environment).items():
         sets = found == keys[: len(found)]
-        makes = (
-            content is not None
-            and found[: len(keys) - 1] == keys[:-1]
-            and not _in(content, keys[:-1])
+        makes = content is not None and any(
+            found[: len(table)] == table and not _in(content, table) for table in (keys[:-1], keys)
         )
         if sets or makes:
             return f"the environment variable {name}: {path}"

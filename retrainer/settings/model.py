@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     SecretStr,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -85,6 +86,9 @@ class NotifierSettings(PluginSettings):
     on: tuple[str, ...] = ("promoted", "held", "rejected", "failed", "abandoned")
     """Which ends of a cycle to tell of; also known: "skipped", "dry_run"."""
 
+    assistants: tuple[Name, ...] | None = None
+    """Which assistants to tell of; empty: all."""
+
 
 class RasaSettings(_Section):
     """Where Rasa runs. It has a Python environment of its own."""
@@ -124,6 +128,9 @@ class ValidationSettings(_Section):
     fail_on_warnings: bool = False
     """Whether a warning stops the cycle, as an error always does."""
 
+    maximum_loss: float = Field(default=0.2, ge=0.0, le=1.0)
+    """Share of the examples that may have gone since the champion was trained; more stops the cycle."""
+
 
 class TrainingSettings(_Section):
     """How challengers are trained."""
@@ -145,8 +152,11 @@ class RetentionSettings(_Section):
 class AssistantSettings(_Section):
     """One Rasa project that is kept fresh."""
 
-    source: PluginSettings
+    source: PluginSettings | None = None
     """Where the project comes from: `type = "directory"`, `path = "..."`."""
+
+    sources: dict[Name, PluginSettings] = Field(default_factory=dict)
+    """Instead of `source`: several, each with a name, that the project is put together from."""
 
     config: ProjectPath = "config.yml"
     """Rasa's config file in the project."""
@@ -177,6 +187,12 @@ class AssistantSettings(_Section):
 
     retention: RetentionSettings = RetentionSettings()
     """Which models are kept."""
+
+    @model_validator(mode="after")
+    def _one_way_to_the_data(self) -> Self:
+        if (self.source is None) == (not self.sources):
+            raise ValueError("set `source`, or else `sources` with a name for each")
+        return self
 
 
 class Settings(BaseSettings):

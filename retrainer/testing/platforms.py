@@ -2,10 +2,13 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from retrainer.adapters.files import sha256
 from retrainer.domain.cycle import Model
+from retrainer.domain.evaluation import PlatformFigures
+from retrainer.domain.examples import MustPass
 from retrainer.errors import (
     ChampionMoved,
     ModelArchiveError,
@@ -23,6 +26,8 @@ class FakePlatform:
     `failures` maps a method's name to the error that every call of it raises.
     `calls` counts the calls of each method that changes something; `changes` lists the models that
     were made active, in order. `problems` are the damaged models that there are beside the stored.
+    `figures` maps a model to what the platform measures of it, `asked` are the must-pass utterances
+    of the last `confirm`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,8 +36,15 @@ class FakePlatform:
         self.calls: Counter[str] = Counter()
         self.changes: list[str] = []
         self.problems: tuple[str, ...] = ()
+        self.figures: dict[str, PlatformFigures] = {}
+        self.asked: tuple[MustPass, ...] = ()
         self._folder = folder
         self._models: dict[str, Model] = {}
+
+    def require_ready(self, rasa_version: str) -> None:
+        """Any version will do."""
+        del rasa_version
+        self._called("require_ready")
 
     def upload(self, model: Model, archive: Path) -> None:
         """Store the model under its name; a second upload of the same content does nothing."""
@@ -61,6 +73,11 @@ class FakePlatform:
         self._require(name)
         return self._archive(name)
 
+    def evaluation(self, name: str) -> PlatformFigures | None:
+        """What `figures` has for the model."""
+        self._called("evaluation")
+        return self.figures.get(name)
+
     def active(self) -> str | None:
         """Name of the model that serves; None before the first activation."""
         return self.champion
@@ -76,9 +93,10 @@ class FakePlatform:
             self.champion = name
             self.changes.append(name)
 
-    def confirm(self, name: str) -> None:
-        """Make sure that this model serves."""
+    def confirm(self, name: str, *, must_pass: Sequence[MustPass] = ()) -> None:
+        """Make sure that this model serves; `asked` keeps the utterances."""
         self._called("confirm")
+        self.asked = tuple(must_pass)
         if self.champion != name:
             raise PlatformError(f"{self.champion} is active, {name} should be")
         self._require_whole(name)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from retrainer.adapters.files import storage_errors
+from retrainer.domain.cycle import Origin
 from retrainer.errors import ProjectError, RetrainerError
 
 
@@ -20,7 +21,7 @@ class FakeSource:
         self.failure: RetrainerError | None = None
         self.pulls = 0
 
-    def pull(self, into: Path) -> str:
+    def pull(self, into: Path) -> tuple[Origin, ...]:
         """Write the files below `into`; returns the origin."""
         self.pulls += 1
         if self.failure:
@@ -32,4 +33,4 @@ class FakeSource:
             with storage_errors("writing", path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(text.encode())
-        return self.origin
+        return (Origin(self.origin),)

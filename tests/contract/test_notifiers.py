@@ -16,6 +16,11 @@ from retrainer.reports.message import render
 from retrainer.testing.notifiers import FakeNotifier
 
 
+def no_model(assistant: str, model: str) -> Path:
+    """A notifier that needs no archive must not ask for one."""
+    raise AssertionError(f"{assistant} {model}")
+
+
 @pytest.fixture
 def server() -> Iterator[SlackServer]:
     """A Slack that takes good messages."""
@@ -77,7 +82,7 @@ class TestSlackWebhook(NotifierContract):
     def notifier(self, server: SlackServer, tmp_path: Path) -> Notifier:
         """A webhook of the server."""
         options = SlackNotifier.Options.model_validate({"webhook_url": server.url + WEBHOOK_PATH})
-        return SlackNotifier.from_options(options, folder=tmp_path, render=render)
+        return SlackNotifier.from_options(options, folder=tmp_path, render=render, fetch=no_model)
 
     @pytest.fixture
     def told(self, server: SlackServer) -> Callable[[], int]:
@@ -88,7 +93,7 @@ class TestSlackWebhook(NotifierContract):
     def broken(self, server: SlackServer, tmp_path: Path) -> Notifier:
         """A webhook that was removed."""
         options = SlackNotifier.Options.model_validate({"webhook_url": server.url + "/removed"})
-        return SlackNotifier.from_options(options, folder=tmp_path, render=render)
+        return SlackNotifier.from_options(options, folder=tmp_path, render=render, fetch=no_model)
 
 
 class TestSlackBot(NotifierContract):
@@ -98,7 +103,7 @@ class TestSlackBot(NotifierContract):
     def _bot(server: SlackServer, folder: Path, token: str) -> Notifier:
         keys = {"token": token, "channel": CHANNEL, "base_url": server.url + "/api"}
         options = SlackNotifier.Options.model_validate(keys)
-        return SlackNotifier.from_options(options, folder=folder, render=render)
+        return SlackNotifier.from_options(options, folder=folder, render=render, fetch=no_model)
 
     @pytest.fixture
     def notifier(self, server: SlackServer, tmp_path: Path) -> Notifier:

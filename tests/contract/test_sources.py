@@ -36,7 +36,7 @@ class TestDirectorySource(SourceContract):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text.encode())
         return DirectorySource.from_options(
-            DirectorySource.Options(path=Path("project")), folder=tmp_path
+            DirectorySource.Options(path=Path("project")), folder=tmp_path, cache=tmp_path / "cache"
         )
 
     @pytest.fixture

@@ -33,7 +33,7 @@ def options(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, obj
             continue
         if isinstance(default, BaseModel) and not default.model_extra and name != "platform":
             yield from options(type(default), f"{key}.")
-        elif name not in _TABLES and name not in {"source", "platform"}:
+        elif name not in _TABLES and name not in {"source", "sources", "platform"}:
             yield key, default
 
 

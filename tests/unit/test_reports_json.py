@@ -14,7 +14,7 @@ KEYS = {
     "champion promoted confirmed promotions verdict evaluation",
     "cycle": "number assistant trigger started_at status dry_run force resumed challenger ended_at "
     "seconds",
-    "snapshot": "digest files origin",
+    "snapshot": "digest files origin origins",
     "data": "examples intents training held_out test_files must_pass whole",
     "findings": "severity message file line",
     "model": "name sha256 size rasa_version trained_at training_seconds",
@@ -25,7 +25,7 @@ KEYS = {
     "evaluation.left_out": "challenger_saw champion_saw",
     "evaluation.flips": "text intent champion champion_confidence challenger challenger_confidence "
     "regression",
-    "evaluation.champion": "model test_set examples metrics intents must_pass",
+    "evaluation.champion": "model test_set examples metrics intents must_pass platform",
     "evaluation.champion.intents.greet": "precision recall f1 support confused_with",
     "evaluation.champion.must_pass": "text expected answered confidence problem",
 }

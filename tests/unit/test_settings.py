@@ -61,7 +61,7 @@ def test_a_minimal_file_is_enough(tmp_path):
             "[assistants.'Help Desk']\nsource = {type='directory'}",
             "'Help Desk' is not a usable name",
         ),
-        ("[assistants.x]", "assistants.x.source: Field required"),
+        ("[assistants.x]", "assistants.x: set `source`, or else `sources`"),
         ("", "assistants: 0 are configured, at least 1 is needed"),
         ("a = [", "not TOML:"),
     ],
@@ -143,7 +143,10 @@ def test_an_unknown_variable_is_refused(tmp_path, variable, hint):
         ("RETRAINER_RASA__PYTHN", "rasa.pythn: unknown key, did you mean python?"),
         ("RETRAINER_RASA__START_LIMIT", "rasa.start_limit: a duration is a number"),
         ("RETRAINER_ASSISTANTS__HELPDESK__POLCY", "assistants.helpdesk.polcy: unknown key"),
-        ("RETRAINER_ASSISTANTS__HELPDSK__POLICY", "assistants.helpdsk.source: Field required"),
+        (
+            "RETRAINER_ASSISTANTS__HELPDSK__POLICY",
+            "assistants.helpdsk: set `source`, or else `sources`",
+        ),
         ("RETRAINER_NOTIFIERS__TEAM__TOKEN", "notifiers.team.type: Field required"),
     ],
 )
@@ -158,7 +161,7 @@ def test_a_wrong_variable_is_named(tmp_path, variable, message):
 def test_an_error_of_the_file_is_not_put_down_to_a_variable(tmp_path):
     """What the file lacks is said of the file, whatever else the environment sets."""
     content = "[assistants.helpdesk]\npolicy = 'default'"
-    with pytest.raises(ConfigurationError, match=r"retrainer\.toml: assistants\.helpdesk\.source"):
+    with pytest.raises(ConfigurationError, match=r"retrainer\.toml: assistants\.helpdesk: set"):
         load(write(tmp_path, content), {"RETRAINER_ASSISTANTS__HELPDESK__DATA": '["nlu"]'})
 
 

@@ -9,7 +9,8 @@ from retrainer.errors import ConfigurationError, SchemaError
 from retrainer.settings import RasaSettings, TrainingSettings
 from retrainer.store import schema
 from retrainer.store.engine import make_engine
-from retrainer.wiring import Application, time_limits
+from retrainer.wiring import Application
+from retrainer.wiring.rasa_interpreter import time_limits
 
 MINIMAL = """
 [assistants.shop]
@@ -48,8 +49,8 @@ def test_paths_start_at_the_config_file(tmp_path, monkeypatch, given, expected, 
     made = application(folder, **variables) if by_variable else application(folder, content)
     path = Path(expected.format(home=tmp_path / "home", folder=folder))
     assert made.state_dir == path.resolve()
-    assert made.own_rasa_python == path
-    assert made.rasa_environment == path
+    assert made.interpreter.own == path
+    assert made.interpreter.environment == path
 
 
 @pytest.mark.parametrize(("given", "expected"), PATHS)
@@ -66,7 +67,7 @@ def test_an_interpreter_s_link_is_kept(tmp_path):
     """The interpreter of an environment is a link, and resolved it would be another one."""
     (tmp_path / "python").symlink_to("/bin/sh")
     made = application(tmp_path, "[rasa]\npython = 'python'\n")
-    assert made.own_rasa_python == tmp_path / "python"
+    assert made.interpreter.own == tmp_path / "python"
 
 
 def test_an_unknown_home_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""The one module that knows concrete classes: it turns settings into ports.
+"""Settings become ports.
 
 Heavy things are imported where they are made, so that `retrainer history` stays quick.
 """
@@ -14,23 +14,23 @@ from retrainer.adapters.clock import SystemClock
 from retrainer.errors import ConfigurationError
 from retrainer.pipeline.conclusion import EVENTS
 from retrainer.pipeline.world import Assistant, Desk, World
-from retrainer.ports import CycleListener, DataSource, Notifier, Platform, Project, Versions
+from retrainer.ports import CycleListener, DataSource, Notifier, Platform, Project
 from retrainer.settings import (
     AssistantSettings,
-    RasaSettings,
+    PluginSettings,
     Settings,
-    TrainingSettings,
     anchored,
     find_config,
     load,
 )
 from retrainer.settings import policy_of as settings_policy
 from retrainer.settings.plugins import Plugins
+from retrainer.wiring.rasa_interpreter import RasaInterpreter, time_limits
 
 if TYPE_CHECKING:  # SQLAlchemy costs a third of a second, and `--help` does without
     from sqlalchemy import Engine
 
-    from retrainer.adapters.rasa_client import RasaClient, TimeLimits
+    from retrainer.adapters.rasa_client import RasaClient
     from retrainer.store.run_store import SqlRunStore
 
 
@@ -115,36 +115,9 @@ class Application:
         return SqlRunStore(self.engine, self.clock)
 
     @cached_property
-    def rasa_environment(self) -> Path:
-        """Folder of the environment that `retrainer rasa setup` makes."""
-        given = self.settings.rasa.environment
-        return self.state_dir / "rasa" if given is None else anchored(self.config, given)
-
-    @cached_property
-    def own_rasa_python(self) -> Path | None:
-        """The interpreter that the user named for Rasa, whatever it is; None without one."""
-        given = self.settings.rasa.python
-        return None if given is None else anchored(self.config, given)
-
-    @property
-    def rasa_python(self) -> Path:
-        """Rasa's interpreter.
-
-        Raises:
-            RasaEnvironmentError: there is none, or not of a supported version.
-        """
-        return self._located_rasa[0]
-
-    @property
-    def rasa_versions(self) -> Versions:
-        """Versions in Rasa's environment, read without starting Rasa; raises as `rasa_python`."""
-        return self._located_rasa[1]
-
-    @cached_property
-    def _located_rasa(self) -> tuple[Path, Versions]:
-        from retrainer.adapters.rasa_environment import locate
-
-        return locate(self.own_rasa_python, self.rasa_environment)
+    def interpreter(self) -> RasaInterpreter:
+        """Where Rasa runs."""
+        return RasaInterpreter(self.config, self.settings.rasa, self.state_dir)
 
     @cached_property
     def notifiers(self) -> Mapping[str, Notifier]:
@@ -159,8 +132,16 @@ class Application:
                     f"{self.config}: notifiers.{name}.on: unknown {', '.join(unknown)}; "
                     f"known are {', '.join(EVENTS)}"
                 )
+            for assistant in settings.assistants or ():
+                self._settings_of(assistant)
             made[name] = self._plugins.make(
-                "notifiers", settings, self.config.parent, "notifiers", name, render=render
+                "notifiers",
+                settings,
+                self.config.parent,
+                "notifiers",
+                name,
+                render=render,
+                fetch=lambda assistant, model: self.platform(assistant).fetch(model),
             )
         return made
 
@@ -188,11 +169,17 @@ class Application:
 
     def source(self, name: str) -> DataSource:
         """Where the assistant's project comes from."""
-        settings = self._settings_of(name).source
-        source: DataSource = self._plugins.make(
-            "sources", settings, self.config.parent, "assistants", name, "source"
+        from retrainer.adapters.merged_source import MergedSource
+
+        settings = self._settings_of(name)
+        if settings.source is not None:
+            return self._source(settings.source, "assistants", name, "source")
+        return MergedSource(
+            {
+                part: self._source(given, "assistants", name, "sources", part)
+                for part, given in settings.sources.items()
+            }
         )
-        return source
 
     def platform(self, name: str) -> Platform:
         """Where the assistant's models live."""
@@ -225,7 +212,11 @@ class Application:
             store=self.store,
             folder=folder / "cycles",
             listener=listener,
-            notifiers={n: frozenset(s.on) for n, s in self.settings.notifiers.items()},
+            notifiers={
+                notifier: frozenset(settings.on)
+                for notifier, settings in self.settings.notifiers.items()
+                if settings.assistants is None or name in settings.assistants
+            },
         )
 
     def project_finder(self, name: str) -> Callable[[Path], Project]:
@@ -247,7 +238,7 @@ class Application:
         kept = folder or self._folder(name)
         stamp = self.clock.now().strftime("%Y%m%d-%H%M%S")
         return RasaClient(
-            python=self.rasa_python,
+            python=self.interpreter.python,
             cache=kept / "rasa-cache",
             log=kept / "cycles" / f"rasa-{stamp}-{os.getpid()}.log",
             limits=time_limits(
@@ -266,11 +257,19 @@ class Application:
             holdout=settings.evaluation.holdout,
             minimum_examples=settings.evaluation.minimum_examples,
             fail_on_warnings=settings.validation.fail_on_warnings,
-            inputs=f"rasa {self.rasa_versions.rasa} config {settings.config} "
+            maximum_loss=settings.validation.maximum_loss,
+            inputs=f"rasa {self.interpreter.versions.rasa} config {settings.config} "
             f"domain {settings.domain} data {settings.data}",
             keep_models=settings.retention.models,
             keep_age=settings.retention.age,
         )
+
+    def _source(self, settings: PluginSettings, *keys: str) -> DataSource:
+        cache = self.state_dir.joinpath(*keys)
+        source: DataSource = self._plugins.make(
+            "sources", settings, self.config.parent, *keys, cache=cache
+        )
+        return source
 
     def _folder(self, name: str) -> Path:
         return self.state_dir / "assistants" / name
@@ -282,16 +281,3 @@ class Application:
                 f"known are {', '.join(self.settings.assistants)}"
             )
         return self.settings.assistants[name]
-
-
-def time_limits(rasa: RasaSettings, training: TrainingSettings, table: str) -> "TimeLimits":
-    """What the configuration lets Rasa take; `table` is where `training` stands in it."""
-    from retrainer.adapters.rasa_client import TimeLimits
-
-    return TimeLimits(
-        start=rasa.start_limit.total_seconds(),
-        read=rasa.read_limit.total_seconds(),
-        train=training.time_limit.total_seconds(),
-        predict=rasa.predict_limit.total_seconds(),
-        keys=TimeLimits().keys | {"train": f"{table}.time_limit"},
-    )

@@ -1,0 +1,45 @@
+"""A project put together from several sources, such as Rasa X and a git repository."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from retrainer.adapters.files import storage_errors
+from retrainer.adapters.folders import unfinished
+from retrainer.domain.cycle import Origin
+from retrainer.errors import ProjectError
+from retrainer.ports import DataSource
+
+
+class MergedSource:
+    """A `DataSource` of what other sources hold, by the names that the config gives them."""
+
+    def __init__(self, sources: Mapping[str, DataSource]) -> None:
+        self._sources = dict(sources)
+
+    def pull(self, into: Path) -> tuple[Origin, ...]:
+        """Pull every source into the folder `into`; a file may come from one of them only.
+
+        Raises:
+            ProjectError: two sources hold a file of the same name, or one of them has no project.
+            ServerError: as each source does.
+            StorageError: a file could not be written.
+        """
+        origins: list[Origin] = []
+        holder: dict[str, str] = {}
+        for name, source in self._sources.items():
+            with unfinished(into.parent) as part:
+                origins += [replace(o, source=o.source or name) for o in source.pull(part)]
+                for file in sorted(path for path in part.rglob("*") if path.is_file()):
+                    relative = file.relative_to(part).as_posix()
+                    if relative in holder:
+                        raise ProjectError(
+                            f"{relative} comes from two sources, {holder[relative]} and {name}, "
+                            "and may come from one only",
+                            tip=f"leave it out of one of them, with sources.{name}.exclude or parts",
+                        )
+                    holder[relative] = name
+                    with storage_errors("writing", into / relative):
+                        (into / relative).parent.mkdir(parents=True, exist_ok=True)
+                        file.replace(into / relative)
+        return tuple(origins)
