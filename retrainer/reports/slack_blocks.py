@@ -14,7 +14,7 @@ from typing import Any
 from retrainer.domain.evaluation import Report
 from retrainer.domain.verdict import Check, Outcome, metric
 from retrainer.ports import CycleReport
-from retrainer.reports import words
+from retrainer.reports import facts, words
 from retrainer.reports.values import printable, share, shorten
 
 MOST_IN_HEADER = 150
@@ -50,7 +50,7 @@ def to_blocks(report: CycleReport) -> tuple[Block, ...]:
     for flips in words.flips(report):
         if flips:
             message.add(f"*{words.flips_title(flips)}*", [words.flip(f, _code) for f in flips])
-    message.add("", words.remarks(report, _MOST_LISTED))
+    message.add("", facts.remarks(report, _MOST_LISTED))
     return message.blocks
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from retrainer.domain.cycle import Promotion
 from retrainer.ports import CycleReport
-from retrainer.reports import tables, words
+from retrainer.reports import facts, tables, words
 from retrainer.reports.listings import RESULT_STYLES, ledger_table
 from retrainer.reports.rows import StepTime
 from retrainer.reports.values import printable
@@ -72,7 +72,7 @@ def _verdict(report: CycleReport, most: int) -> list[RenderableType]:
 
 
 def _remarks(report: CycleReport, most: int | None) -> list[RenderableType]:
-    if not (remarks := words.remarks(report, most)):
+    if not (remarks := facts.remarks(report, most)):
         return []
     table = Table.grid(padding=(0, 1, 0, 0))
     for remark in remarks:
@@ -82,7 +82,7 @@ def _remarks(report: CycleReport, most: int | None) -> list[RenderableType]:
 
 def _facts(report: CycleReport) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    for label, value in words.facts(report):
+    for label, value in facts.facts(report):
         table.add_row(Text(label, style="dim"), Text(value, overflow="fold"))
     return table
 

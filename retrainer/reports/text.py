@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from retrainer.ports import CycleReport
-from retrainer.reports import words
+from retrainer.reports import facts, words
 from retrainer.reports.values import printable
 
 _Item = TypeVar("_Item")
@@ -23,8 +23,8 @@ def to_text(report: CycleReport) -> str:
     for flips in words.flips(report):
         if flips:
             lines += _listed(words.flips_title(flips), flips, words.flip)
-    lines += [f"note: {remark}" for remark in words.remarks(report, _MOST)]
-    lines += [f"{label}: {value}" for label, value in words.facts(report)]
+    lines += [f"note: {remark}" for remark in facts.remarks(report, _MOST)]
+    lines += [f"{label}: {value}" for label, value in facts.facts(report)]
     lines.append(words.see_more(report))
     return "\n".join(lines) + "\n"
 

@@ -9,9 +9,7 @@ from retrainer.domain.cycle import (
     Cycle,
     Promotion,
     PromotionReason,
-    Severity,
     Status,
-    Trigger,
 )
 from retrainer.domain.evaluation import Flip, MustPassResult
 from retrainer.domain.rules.limits import points
@@ -22,12 +20,9 @@ from retrainer.reports.values import (
     counted,
     duration,
     first_line,
-    listed,
-    moment,
     printable,
     quoted,
     share,
-    size,
 )
 
 _RESULTS = {Outcome.PROMOTE: "PROMOTED", Outcome.HOLD: "HELD", Outcome.REJECT: "REJECTED"}
@@ -124,55 +119,6 @@ def error_details(report: CycleReport) -> tuple[str, ...]:
 def see_more(report: CycleReport) -> str:
     """Which command tells the whole story."""
     return f"see more: retrainer show {report.cycle.number}"
-
-
-def facts(report: CycleReport) -> tuple[tuple[str, str], ...]:
-    """Label and value of everything else that is known of the cycle."""
-    state, rows = report.state, [("cycle", _occasion(report))]
-    if model := state.model:
-        made = f"Rasa {model.rasa_version}, {size(model.size)}"
-        took = f", trained in {duration(model.training_seconds)}" if model.training_seconds else ""
-        rows.append(("challenger", f"{model.name}, {made}{took}"))
-    if state.evaluation is not None:
-        rows.append(("champion", state.champion or "none yet"))
-    if state.snapshot:
-        files = counted(len(state.snapshot.files), "file")
-        rows.append(
-            ("snapshot", f"{state.snapshot.digest[:12]} of {state.snapshot.origin}, {files}")
-        )
-    if data := state.data:
-        more = [f"{data.training} to train on", f"{data.held_out} held out"]
-        more += [f"{counted(data.test_files, 'example')} of test files"] if data.test_files else []
-        more += [counted(data.must_pass, "must-pass utterance")] if data.must_pass else []
-        whole = f"{counted(data.examples, 'example')} of {counted(data.intents, 'intent')}"
-        rows.append(("data", f"{whole}: {', '.join(more)}"))
-    return tuple((label, printable(value)) for label, value in rows)
-
-
-def remarks(report: CycleReport, most: int | None = None) -> tuple[str, ...]:
-    """What a reader of the figures should know; lists of more than `most` intents are cut."""
-    state, said = report.state, []
-    evaluation = state.evaluation
-    if evaluation is not None and evaluation.champion and not evaluation.champion_known:
-        said.append(
-            f"it is not recorded what {evaluation.champion.model} was trained on: it may have seen "
-            "these examples, and then its figures are too good"
-        )
-    if state.data is not None and (whole := state.data.whole):
-        named = listed([f"{intent} ({number})" for intent, number in whole.items()], most)
-        said.append(
-            f"{counted(len(whole), 'intent')} too small to split, all examples train: {named}"
-        )
-    if evaluation is not None and (unmeasured := evaluation.unmeasured):
-        named = listed(unmeasured, most)
-        said.append(
-            f"{counted(len(unmeasured), 'intent')} not measured for want of test examples: {named}"
-        )
-    if state.findings:
-        errors = sum(f.severity is Severity.ERROR for f in state.findings)
-        warnings = counted(len(state.findings) - errors, "warning")
-        said.append(f"the validation found {counted(errors, 'error')} and {warnings}")
-    return tuple(printable(remark) for remark in said)
 
 
 # --- what led to it --------------------------------------------------------------------------
@@ -280,14 +226,3 @@ def _circumstance(report: CycleReport) -> str:
         return f", nothing has changed since cycle {report.state.same_as}"
     where = f" in step {report.failed_step}" if report.failed_step else ""
     return where + (f": {first_line(report.error)}" if report.error else "")
-
-
-def _occasion(report: CycleReport) -> str:
-    cycle = report.cycle
-    asked: Mapping[Trigger, str] = {Trigger.MANUAL: "by hand", Trigger.SCHEDULE: "by schedule"}
-    said = [f"{cycle.number}, begun {moment(cycle.started_at)} UTC {asked[cycle.trigger]}"]
-    said += [elapsed(report)]
-    said += ["dry run: nothing was promoted"] if cycle.dry_run else []
-    said += ["forced"] if cycle.force else []
-    said += [f"resumed {counted(cycle.resumed, 'time')}"] if cycle.resumed else []
-    return ", ".join(said)

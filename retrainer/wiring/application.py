@@ -145,6 +145,14 @@ class Application:
             )
         return made
 
+    def told_of(self, name: str) -> Mapping[str, frozenset[str]]:
+        """Who is told of this assistant's cycles, and of which ends."""
+        return {
+            notifier: frozenset(settings.on)
+            for notifier, settings in self.settings.notifiers.items()
+            if settings.assistants is None or name in settings.assistants
+        }
+
     def require_plugins(self) -> None:
         """Make sure that every plugin is known and takes its options.
 
@@ -212,11 +220,7 @@ class Application:
             store=self.store,
             folder=folder / "cycles",
             listener=listener,
-            notifiers={
-                notifier: frozenset(settings.on)
-                for notifier, settings in self.settings.notifiers.items()
-                if settings.assistants is None or name in settings.assistants
-            },
+            notifiers=self.told_of(name),
         )
 
     def project_finder(self, name: str) -> Callable[[Path], Project]:

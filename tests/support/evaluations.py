@@ -9,7 +9,7 @@ from retrainer.domain.evaluation import Evaluation, MustPassResult, Report
 from retrainer.domain.examples import Example
 from retrainer.domain.metrics import LOWER_IS_BETTER, METRICS, IntentFigures
 from retrainer.domain.predictions import Prediction
-from retrainer.domain.rules import Floor, Gain, IntentDrop, MustPassUtterances
+from retrainer.domain.rules import Floor, Gain, IntentDrop, MustPassUtterances, PlatformGain
 from retrainer.domain.verdict import NamedRule, Policy
 
 HIGHER_IS_BETTER = tuple(name for name in METRICS if name not in LOWER_IS_BETTER)
@@ -73,6 +73,7 @@ def rules() -> st.SearchStrategy[object]:
         st.builds(Gain, st.sampled_from(HIGHER_IS_BETTER[:3]), shares),
         st.builds(IntentDrop, shares, st.integers(1, 30)),
         st.builds(MustPassUtterances, shares),
+        st.builds(PlatformGain, shares),
     )
 
 

@@ -67,6 +67,7 @@ class Laboratory:
     holdout: float = 0.2
     test_data: tuple[str, ...] = ()
     fail_on_warnings: bool = False
+    maximum_loss: float = 1.0
 
     def __post_init__(self) -> None:
         self.store: RunStore = FakeRunStore(self.clock)
@@ -91,6 +92,7 @@ class Laboratory:
                 test_data=self.test_data,
                 holdout=self.holdout,
                 fail_on_warnings=self.fail_on_warnings,
+                maximum_loss=self.maximum_loss,
                 keep_models=self.keep_models,
             ),
             clock=self.clock,

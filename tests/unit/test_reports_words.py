@@ -12,7 +12,7 @@ from support import cycle_reports
 from support.cycle_reports import CHAMPION
 
 from retrainer.domain.verdict import Check, Outcome
-from retrainer.reports import values, words
+from retrainer.reports import facts, values, words
 from retrainer.reports.text import to_text
 
 CHALLENGER = "helpdesk-20261121-010000-7"
@@ -64,16 +64,16 @@ def test_without_a_champion_there_is_one_figure():
 
 def test_an_unknown_champion_is_said_to_be_one():
     """Figures that may be too good for the champion are never shown without a warning."""
-    (first, *_) = words.remarks(cycle_reports.unknown_champion())
+    (first, *_) = facts.remarks(cycle_reports.unknown_champion())
     assert first.startswith(f"it is not recorded what {CHAMPION} was trained on")
 
 
 def test_what_was_not_measured_is_named():
     """Intents too small to split, and those without a test example, are listed."""
-    remarks = words.remarks(cycle_reports.promoted())
+    remarks = facts.remarks(cycle_reports.promoted())
     assert "2 intents too small to split, all examples train: deny (4), thanks (3)" in remarks
     assert "2 intents not measured for want of test examples: deny, thanks" in remarks
-    assert "and 1 more" in words.remarks(cycle_reports.promoted(), most=1)[0]
+    assert "and 1 more" in facts.remarks(cycle_reports.promoted(), most=1)[0]
 
 
 def test_the_reason_counts_the_other_checks():

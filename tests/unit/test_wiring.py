@@ -119,3 +119,49 @@ def test_every_time_limit_names_its_key():
     assert limits.of("read") == (600.0, "rasa.read_limit")
     assert limits.of("train") == (14_400.0, "assistants.shop.training.time_limit")
     assert limits.of("predict") == (3600.0, "rasa.predict_limit")
+
+
+SEVERAL = """
+[assistants.shop.sources]
+annotations = { type = "directory", path = "annotations" }
+code = { type = "directory", path = "code" }
+"""
+
+
+def test_a_project_may_come_from_several_sources(tmp_path):
+    """Each named source gives its part, and the snapshot says which came from where."""
+    for name, file in (("annotations", "data/nlu.yml"), ("code", "config.yml")):
+        path = tmp_path / name / file
+        path.parent.mkdir(parents=True)
+        path.write_text(name)
+    (tmp_path / "retrainer.toml").write_text(SEVERAL)
+    (tmp_path / "into").mkdir()
+    source = Application.from_config(tmp_path / "retrainer.toml", {}).source("shop")
+    origins = source.pull(tmp_path / "into")
+    assert [(o.source, o.place) for o in origins] == [
+        ("annotations", str(tmp_path / "annotations")),
+        ("code", str(tmp_path / "code")),
+    ]
+    assert (tmp_path / "into/data/nlu.yml").read_text() == "annotations"
+    assert (tmp_path / "into/config.yml").read_text() == "code"
+
+
+@pytest.mark.parametrize("content", ["[assistants.x]", f"{SEVERAL}\n[assistants.shop.source]\n"])
+def test_a_project_comes_from_one_source_or_from_named_ones(tmp_path, content):
+    """Neither and both are mistakes."""
+    (tmp_path / "retrainer.toml").write_text(content.replace("source]", 'source]\ntype = "x"'))
+    with pytest.raises(ConfigurationError, match="set `source`, or else `sources`"):
+        Application.from_config(tmp_path / "retrainer.toml", {})
+
+
+def test_a_notifier_may_be_for_some_assistants_only(tmp_path):
+    """A channel hears of its own assistants; an unknown one is a mistake."""
+    told = '[notifiers.team]\ntype = "console"\nassistants = ["{}"]\n'
+    other = '[assistants.other]\nsource = { type = "directory", path = "project" }\n'
+    made = application(tmp_path, told.format("other") + other)
+    assert made.told_of("shop") == {}
+    assert made.told_of("other") == {
+        "team": frozenset({"promoted", "held", "rejected", "failed", "abandoned"})
+    }
+    with pytest.raises(ConfigurationError, match="no assistant 'typo'"):
+        _ = application(tmp_path, told.format("typo")).notifiers

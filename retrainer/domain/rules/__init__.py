@@ -10,6 +10,7 @@ from retrainer.domain.rules.floor import Floor
 from retrainer.domain.rules.gain import Gain
 from retrainer.domain.rules.intent_drop import IntentDrop
 from retrainer.domain.rules.must_pass import MustPassUtterances
+from retrainer.domain.rules.platform_gain import PlatformGain
 from retrainer.domain.verdict import NamedRule, Policy, Rule
 
 RULES: Mapping[str, type[Rule]] = {
@@ -17,6 +18,7 @@ RULES: Mapping[str, type[Rule]] = {
     "gain": Gain,
     "intent_drop": IntentDrop,
     "must_pass": MustPassUtterances,
+    "platform_gain": PlatformGain,
 }
 
 #: Used where the config names no policy.
@@ -36,4 +38,5 @@ __all__ = [
     "Gain",
     "IntentDrop",
     "MustPassUtterances",
+    "PlatformGain",
 ]
