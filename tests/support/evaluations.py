@@ -9,7 +9,14 @@ from retrainer.domain.evaluation import Evaluation, MustPassResult, Report
 from retrainer.domain.examples import Example
 from retrainer.domain.metrics import LOWER_IS_BETTER, METRICS, IntentFigures
 from retrainer.domain.predictions import Prediction
-from retrainer.domain.rules import Floor, Gain, IntentDrop, MustPassUtterances, PlatformGain
+from retrainer.domain.rules import (
+    Floor,
+    Gain,
+    IntentDrop,
+    MustPassUtterances,
+    PlatformGain,
+    Superiority,
+)
 from retrainer.domain.verdict import NamedRule, Policy
 
 HIGHER_IS_BETTER = tuple(name for name in METRICS if name not in LOWER_IS_BETTER)
@@ -74,6 +81,7 @@ def rules() -> st.SearchStrategy[object]:
         st.builds(IntentDrop, shares, st.integers(1, 30)),
         st.builds(MustPassUtterances, shares),
         st.builds(PlatformGain, shares),
+        st.builds(Superiority, st.sampled_from([0.01, 0.05, 0.5]), shares, st.just(0.02)),
     )
 
 

@@ -61,5 +61,5 @@ def test_the_sentences():
 
 def test_a_negative_gain_is_refused():
     """It would promote worse models."""
-    with pytest.raises(ValueError, match="more_than must lie between 0 and 1, not -0.1"):
+    with pytest.raises(ValueError, match=r"between 0 and 1, not -0\.1"):
         PlatformGain(-0.1)

@@ -11,6 +11,7 @@ from retrainer.domain.rules.gain import Gain
 from retrainer.domain.rules.intent_drop import IntentDrop
 from retrainer.domain.rules.must_pass import MustPassUtterances
 from retrainer.domain.rules.platform_gain import PlatformGain
+from retrainer.domain.rules.superiority import Superiority
 from retrainer.domain.verdict import NamedRule, Policy, Rule
 
 RULES: Mapping[str, type[Rule]] = {
@@ -19,6 +20,7 @@ RULES: Mapping[str, type[Rule]] = {
     "intent_drop": IntentDrop,
     "must_pass": MustPassUtterances,
     "platform_gain": PlatformGain,
+    "superiority": Superiority,
 }
 
 #: Used where the config names no policy.
@@ -39,4 +41,5 @@ __all__ = [
     "IntentDrop",
     "MustPassUtterances",
     "PlatformGain",
+    "Superiority",
 ]
