@@ -1,17 +1,18 @@
 # Two commands do everything: `make demo` and `make test`. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint format bench lock clean
+.PHONY: help setup demo demo-rasa-x demo-servers test unit lint format bench lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := build/uv/bin/uv
 BIN := .venv/bin
 RASA_ENVIRONMENT := $(CURDIR)/.venv-rasa
+ERA ?= 2021
 SERVICE := .venv/.ready
 RASA := .venv-rasa/.ready-for-make
 
 
 help: ## List the commands
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(SERVICE) $(RASA) ## Make both environments: the service's and Rasa's
 
@@ -34,6 +35,12 @@ $(RASA): $(SERVICE) retrainer/rasa_worker/requirements.txt
 demo: export RETRAINER_RASA__ENVIRONMENT := $(RASA_ENVIRONMENT)
 demo: setup ## Four nights of a small assistant, with real training (a few minutes)
 	$(BIN)/retrainer demo build/demo
+
+demo-rasa-x: setup ## The same against a Rasa X (a test double) and a real Rasa server; ERA=2018 too
+	PYTHONPATH=tests $(BIN)/python tests/demonstrations/rasa_x.py build/demo-rasa-x --era $(ERA)
+
+demo-servers: setup ## Two real Rasa servers that follow a promotion and a rollback
+	PYTHONPATH=tests $(BIN)/python tests/demonstrations/servers.py build/demo-servers
 
 test: setup ## The whole test suite, real Rasa and Postgres included
 	$(BIN)/ruff check .

@@ -1,11 +1,15 @@
 """Settings of all rings, and the interpreter that real Rasa runs in."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from support.s3_server import S3Server
 
 # No deadline: machines are shared. CI plays the same examples each time, developers new ones.
 settings.register_profile("developer", deadline=None)
@@ -45,3 +49,21 @@ def rasa_python() -> Path:
             f"no Rasa interpreter at {python}: run `make setup`, or set RETRAINER_RASA__PYTHON"
         )
     return python
+
+
+@pytest.fixture(scope="session")
+def s3() -> "Iterator[S3Server]":
+    """One S3 server for all tests; each takes a new bucket of it."""
+    from support.s3_server import s3_server  # noqa: PLC0415 - moto costs a second
+
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one MLflow server for all tests; each takes an experiment of its own."""
+    from support.mlflow_server import mlflow_server  # noqa: PLC0415 - used by few tests
+
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
+        yield url

@@ -49,9 +49,18 @@ class FolderArtifacts:
             sync_folder(path.parent)
 
     def _path(self, name: str) -> Path:
-        parts = PurePosixPath(name).parts
-        if not parts or name.startswith("/") or ".." in parts or "\0" in name:
-            raise StorageError(
-                f"{name!r} is not the name of an artifact: a relative path without `..` is needed"
-            )
-        return self._folder / name
+        return self._folder / require_artifact_name(name)
+
+
+def require_artifact_name(name: str) -> str:
+    """The name of an artifact, once it is found to lead nowhere but below its store.
+
+    Raises:
+        StorageError: the name is not usable.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\0" in name:
+        raise StorageError(
+            f"{name!r} is not the name of an artifact: a relative path without `..` is needed"
+        )
+    return PurePosixPath(name).as_posix()

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from retrainer.adapters.files import storage_errors
 from retrainer.domain.cycle import Origin
@@ -35,6 +35,17 @@ PROJECT_FILES = (
 )
 
 
+def _inside(pattern: str) -> str:
+    path = PurePosixPath(pattern)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"{pattern!r} must be a pattern relative to the project's folder")
+    return pattern
+
+
+#: Patterns of files, as an option.
+Patterns = tuple[Annotated[str, AfterValidator(_inside)], ...]
+
+
 class DirectorySource:
     """A `DataSource` that copies a project's files, byte by byte, from a folder."""
 
@@ -46,20 +57,11 @@ class DirectorySource:
         path: Path
         """The project's folder; relative to the config file."""
 
-        include: tuple[str, ...] = PROJECT_FILES
+        include: Patterns = PROJECT_FILES
         """Patterns of the files to take, relative to `path`."""
 
-        exclude: tuple[str, ...] = ()
+        exclude: Patterns = ()
         """Patterns of the files to leave out of those."""
-
-        @field_validator("include", "exclude")
-        @classmethod
-        def _inside(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-            for pattern in patterns:
-                path = PurePosixPath(pattern)
-                if not path.parts or path.is_absolute() or ".." in path.parts:
-                    raise ValueError(f"{pattern!r} must be a pattern relative to `path`")
-            return patterns
 
     @classmethod
     def from_options(cls, options: Options, *, folder: Path, cache: Path) -> Self:
@@ -70,9 +72,16 @@ class DirectorySource:
         )
 
     def __init__(
-        self, path: Path, *, include: tuple[str, ...] = PROJECT_FILES, exclude: tuple[str, ...] = ()
+        self,
+        path: Path,
+        *,
+        include: tuple[str, ...] = PROJECT_FILES,
+        exclude: tuple[str, ...] = (),
+        within: Path | None = None,
     ) -> None:
+        """With `within`, a link that leads out of that folder is refused."""
         self._path, self._include, self._exclude = path, include, exclude
+        self._within = within and within.resolve()
 
     def pull(self, into: Path) -> tuple[Origin, ...]:
         """Write the project's files below the empty folder `into`; returns the project's path.
@@ -101,6 +110,7 @@ class DirectorySource:
                 tip="correct source.path or source.include of this assistant in the config",
             )
         for name in files:
+            _require_within(self._path / name, self._within)
             content = _read(self._path / name)
             target = into / name
             with storage_errors("writing", target):
@@ -114,7 +124,8 @@ class DirectorySource:
         @cache
         def below(start: str) -> tuple[str, ...]:
             folder = self._path / start
-            return tuple(_walk(folder, start, skip, frozenset(folder.resolve().parents)))
+            above = frozenset(folder.resolve().parents)
+            return tuple(_walk(folder, start, skip, above, self._within))
 
         found: set[str] = set()
         for pattern in self._include:
@@ -127,12 +138,25 @@ class DirectorySource:
         excluded = [_expression(p) for e in self._exclude for p in (e, f"{e}/**")]
         return sorted(name for name in found if not any(e.fullmatch(name) for e in excluded))
 
+    def may_take(self, name: str) -> bool:
+        """Whether the file of this name, or files in the folder of this name, could be taken."""
+        parts = PurePosixPath(name).parts
+        starts = [PurePosixPath(_fixed_part(pattern)[0]).parts for pattern in self._include]
+        excluded = [_expression(p) for e in self._exclude for p in (e, f"{e}/**")]
+        return not any(e.fullmatch(name) for e in excluded) and any(
+            all(ours == theirs for ours, theirs in zip(parts, start, strict=False))
+            for start in starts
+        )
 
-def _walk(folder: Path, name: str, skip: frozenset[Path], above: frozenset[Path]) -> Iterator[str]:
+
+def _walk(
+    folder: Path, name: str, skip: frozenset[Path], above: frozenset[Path], within: Path | None
+) -> Iterator[str]:
     """The names of all files below a folder, links followed, hidden folders left out.
 
     Each begins with `name`, that of the folder; `above` are the real folders that it is in.
     """
+    _require_within(folder, within)
     real = folder.resolve()
     if real in above:
         raise ProjectError(
@@ -147,7 +171,16 @@ def _walk(folder: Path, name: str, skip: frozenset[Path], above: frozenset[Path]
             if not entry.is_dir():
                 yield below
             elif not entry.name.startswith("."):
-                yield from _walk(folder / entry.name, below, skip, above | {real})
+                yield from _walk(folder / entry.name, below, skip, above | {real}, within)
+
+
+def _require_within(path: Path, folder: Path | None) -> None:
+    real = os.path.realpath(path)  # bears a loop of links
+    if folder and not Path(real).is_relative_to(folder):
+        raise ProjectError(
+            f"{path} is a link that leads out of the project, to {real}",
+            tip="remove the link, or leave it out with source.exclude",
+        )
 
 
 def _fixed_part(pattern: str) -> tuple[str, bool]:

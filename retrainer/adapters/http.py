@@ -5,40 +5,50 @@ Rasa X takes its token in the URL, so an address is never shown without being `r
 
 import logging
 import random
+import re
+import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from functools import partial
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from threading import Event
 from typing import Any, Self
+from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 from requests.auth import AuthBase
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from retrainer.adapters.deadline import within
 from retrainer.adapters.files import storage_errors
 from retrainer.adapters.http_answer import Answer
+from retrainer.adapters.http_download import beside, write
+from retrainer.adapters.http_faults import is_lost, is_timeout, unreachable
 from retrainer.adapters.redaction import redacted
-from retrainer.errors import ServerError
+from retrainer.errors import ConfigurationError, ServerError
 
 #: Seconds that a server has to accept a connection.
 CONNECT = 10.0
 #: Tries of a call that may be repeated, and seconds before the second of them.
 TRIES, PAUSE = 4, 0.5
-_CHUNK = 1024 * 1024
+#: Redirections that a GET follows.
+HOPS = 5
 _BUSY = frozenset({429, 502, 503, 504})
 
 
 class _NoSecrets(logging.Filter):
-    """urllib3 logs every address at level DEBUG."""
+    """urllib3 logs every address at level DEBUG, and at WARNING that of a strange answer."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redacted(record.getMessage()), ()
+        words = re.sub(r"\?[^\s'\"]*", "?***", record.getMessage())
+        record.msg, record.args, record.exc_info = redacted(words), (), None
         return True
 
 
-logging.getLogger("urllib3.connectionpool").addFilter(_NoSecrets())
+for _name in ("connection", "connectionpool", "response", "util.retry"):
+    logging.getLogger(f"urllib3.{_name}").addFilter(_NoSecrets())
 
 
 class Http:
@@ -46,7 +56,10 @@ class Http:
 
     `auth` signs every request; `secrets` are never shown. `verify` is False, or a file of
     certificate authorities. Each call is limited as a whole, in seconds: a server that drips its
-    answer is cut off too.
+    answer is cut off too. A GET follows redirections, to another host without credentials.
+
+    Raises:
+        ConfigurationError: there are no certificates in the file.
     """
 
     def __init__(
@@ -60,8 +73,14 @@ class Http:
         self.base = base.rstrip("/")
         self.secrets = tuple(secrets)
         self.auth = auth or _NoAuth()
+        self._verify = verify
         self._session = requests.Session()
-        self._session.verify = verify
+        # Who asks is said by `auth` alone.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        if isinstance(verify, str):
+            _require_certificates(verify)
+        if not verify:
+            urllib3.disable_warnings(InsecureRequestWarning)
 
     def close(self) -> None:
         """Close the connections."""
@@ -88,15 +107,17 @@ class Http:
         """One call, whatever its status; `body` is sent as JSON, `content` as it is.
 
         With `repeat` it is tried again after 429, 502, 503, 504 and lost connections, within
-        `limit`; only for calls that may happen twice. `content` must be bytes then.
+        `limit`; only for calls that may happen twice. `content` must be bytes then. A file that is
+        sent has to be closed after the call: one that was given up may go on reading it.
 
         Raises:
             ServerError: no answer.
         """
         where = self.where(method, path)
 
-        def once() -> Answer:
+        def once(opened: list[requests.Response]) -> Answer:
             with self._open(method, path, limit, params, content, body, headers) as response:
+                opened.append(response)
                 answer = response.content
             return Answer(response.status_code, response.headers, answer, where, self.secrets)
 
@@ -113,33 +134,33 @@ class Http:
     ) -> Answer:
         """GET into a file, a piece at a time; the answer's body is empty if it is 200.
 
-        Any other status leaves the file alone and has its body in the answer. Tried again as a
-        call with `repeat` is.
+        The file is replaced when all has come. Any other status leaves it alone and has its body
+        in the answer. Tried again as a call with `repeat` is.
 
         Raises:
-            ServerError: no answer, or not all of it came.
+            ServerError: no answer, or not all of it came; the file is as it was.
             StorageError: the file could not be written.
         """
         where = self.where("GET", path)
-        abandoned = Event()
 
-        def once() -> Answer:
-            with self._open("GET", path, limit, params, None, None, headers) as response:
-                if response.status_code != 200:  # noqa: PLR2004 - HTTP's OK
-                    body = response.content
-                else:
-                    body = b""
-                    with storage_errors("writing", into), into.open("wb") as file:
-                        for piece in response.iter_content(_CHUNK):
-                            if abandoned.is_set():
-                                raise TimeoutError
-                            file.write(piece)
-            return Answer(response.status_code, response.headers, body, where, self.secrets)
+        with beside(into) as (part, file):
 
-        try:
-            return self._limited(once, where, limit, repeat=True)
-        finally:
-            abandoned.set()
+            def once(opened: list[requests.Response]) -> Answer:
+                body = b""
+                with self._open("GET", path, limit, params, None, None, headers) as response:
+                    opened.append(response)
+                    if response.status_code == 200:  # noqa: PLR2004 - HTTP's OK
+                        write(response, file, into)
+                    else:
+                        body = response.content
+                return Answer(response.status_code, response.headers, body, where, self.secrets)
+
+            answer = self._limited(once, where, limit, repeat=True)
+            if answer.status == 200:  # noqa: PLR2004 - as above
+                with storage_errors("writing", into):
+                    file.close()
+                    part.replace(into)
+        return answer
 
     def where(self, method: str, path: str) -> str:
         """A call in words, without secrets."""
@@ -155,40 +176,73 @@ class Http:
         body: object,
         headers: Mapping[str, str] | None,
     ) -> requests.Response:
-        return self._session.request(
-            method,
-            self.base + path,
-            params=params,
-            data=content,
-            json=body,
-            headers=headers,
-            auth=self.auth,
-            timeout=(min(CONNECT, limit), limit),
-            allow_redirects=method == "GET",
-            stream=True,
-        )
+        url, auth = self.base + path, self.auth
+        for _ in range(HOPS + 1):
+            response = self._session.request(
+                method,
+                url,
+                params=params,
+                data=content,
+                json=body,
+                headers=headers,
+                auth=auth,
+                timeout=(min(CONNECT, limit), limit),
+                verify=self._verify,  # a session's own gives way to REQUESTS_CA_BUNDLE
+                allow_redirects=False,  # requests would take what ~/.netrc has for the target
+                stream=True,
+            )
+            if method != "GET" or not response.is_redirect:
+                return response
+            response.close()
+            url, params = urljoin(url, response.headers["Location"]), None
+            if not _same_server(self.base, url):
+                self._require_no_secret(url, self.where(method, path))
+                auth, headers = _NoAuth(), None
+        raise ServerError(f"{self.where(method, path)} was redirected more than {HOPS} times")
+
+    def _require_no_secret(self, url: str, where: str) -> None:
+        if redacted(url, self.secrets, patterns=False) != url:
+            target = urlsplit(url)
+            raise ServerError(
+                f"{where} redirects to {target.scheme}://{target.hostname} with the credentials in "
+                "the address; they were not sent there",
+                tip="use that address, if it is the server's",
+            )
 
     def _limited(
-        self, once: Callable[[], Answer], where: str, limit: float, *, repeat: bool
+        self,
+        once: Callable[[list[requests.Response]], Answer],
+        where: str,
+        limit: float,
+        *,
+        repeat: bool,
     ) -> Answer:
         """Call until it is answered, within the limit and the number of tries."""
         end, pause = time.monotonic() + limit, PAUSE
         for left in reversed(range(TRIES if repeat else 1)):
+            opened: list[requests.Response] = []
+            answer, failure, wait = None, None, pause
             try:
-                answer = within(max(end - time.monotonic(), 0.01), once, name="http")
+                left_over = max(end - time.monotonic(), 0.01)
+                answer = within(left_over, partial(once, opened), name="http")
             except (requests.RequestException, HTTPError, OSError) as error:
-                if isinstance(error, requests.Timeout | TimeoutError):
-                    raise ServerError(f"{where} had no answer within {limit:g} s") from None
-                if not left or time.monotonic() + pause >= end:
-                    raise _unreachable(where, error) from None
+                failure = unreachable(where, error, limit)
+                if is_timeout(error):
+                    _stop(opened)
+                if not is_lost(error):
+                    raise failure from None
             else:
-                wait = _retry_after(answer) or pause
-                if answer.status not in _BUSY or not left or time.monotonic() + wait >= end:
+                if answer.status not in _BUSY:
                     return answer
-                pause = wait
-            time.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - to spread retries
+                wait = answer.retry_after or pause
+            wait *= random.uniform(1.0, 1.2)  # noqa: S311 - to spread retries
+            if not left or time.monotonic() + wait >= end:
+                break
+            time.sleep(wait)
             pause *= 2
-        raise AssertionError(where)
+        if answer is None:
+            raise failure or AssertionError(where)
+        return answer
 
 
 class _NoAuth(AuthBase):
@@ -198,26 +252,29 @@ class _NoAuth(AuthBase):
         return request
 
 
-def _unreachable(where: str, error: Exception) -> ServerError:
-    """What happened, without the words of the error, which hold the address and its secrets."""
-    words = str(error)
-    host = where.split(" ")[1]
-    if isinstance(error, requests.exceptions.SSLError):
-        return ServerError(
-            f"{where}: the server's certificate is not trusted",
-            tip="name the file of your certificate authority with `ca_file`",
-        )
-    if "NameResolution" in words or "getaddrinfo" in words or "resolve" in words:
-        return ServerError(f"{where}: the name of the host is not known", tip=f"check {host}")
-    if "refused" in words:
-        return ServerError(f"{where}: nobody listens there", tip=f"is the server up? check {host}")
-    if "RemoteDisconnected" in words or "reset" in words or "IncompleteRead" in words:
-        return ServerError(f"{where}: the server closed the connection before it had answered")
-    return ServerError(f"{where}: the connection failed ({type(error).__name__})")
+def _stop(opened: list[requests.Response]) -> None:
+    """End the thread that still waits for the rest of an answer."""
+    for response in opened:
+        with suppress(OSError, RuntimeError, ValueError):  # it has ended by itself
+            response.raw.shutdown()
 
 
-def _retry_after(answer: Answer) -> float | None:
-    with suppress(ValueError):
-        seconds = float(answer.headers.get("Retry-After", ""))
-        return seconds if 0 < seconds < 3600 else None  # noqa: PLR2004 - an hour
-    return None
+def _same_server(one: str, other: str) -> bool:
+    """Whether two addresses are of one server; https of the same host is the same, or better."""
+    here, there = urlsplit(one), urlsplit(other)
+    if here.hostname != there.hostname:
+        return False
+    if (here.scheme, there.scheme) == ("http", "https") and here.port == there.port is None:
+        return True
+    return here.scheme == there.scheme and here.port == there.port
+
+
+def _require_certificates(path: str) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:
+        reason = error.strerror if isinstance(error, FileNotFoundError) else "no certificate in it"
+        raise ConfigurationError(
+            f"the certificate authorities in {path} cannot be used: {reason}",
+            tip="name a file with certificates, each between BEGIN and END CERTIFICATE",
+        ) from None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from retrainer.adapters.files import storage_errors
 from retrainer.adapters.folders import unfinished
@@ -18,7 +18,7 @@ class MergedSource:
         self._sources = dict(sources)
 
     def pull(self, into: Path) -> tuple[Origin, ...]:
-        """Pull every source into the folder `into`; a file may come from one of them only.
+        """Pull every source into the folder `into`; a file comes from one of them only.
 
         Raises:
             ProjectError: two sources hold a file of the same name, or one of them has no project.
@@ -32,14 +32,24 @@ class MergedSource:
                 origins += [replace(o, source=o.source or name) for o in source.pull(part)]
                 for file in sorted(path for path in part.rglob("*") if path.is_file()):
                     relative = file.relative_to(part).as_posix()
-                    if relative in holder:
-                        raise ProjectError(
-                            f"{relative} comes from two sources, {holder[relative]} and {name}, "
-                            "and may come from one only",
-                            tip=f"leave it out of one of them, with sources.{name}.exclude or parts",
-                        )
+                    _require_free(relative, into, holder, name)
                     holder[relative] = name
                     with storage_errors("writing", into / relative):
                         (into / relative).parent.mkdir(parents=True, exist_ok=True)
                         file.replace(into / relative)
         return tuple(origins)
+
+
+def _require_free(relative: str, into: Path, holder: Mapping[str, str], name: str) -> None:
+    """Make sure that no other source has a file of that name, or a folder, or a file for a folder."""
+    path = PurePosixPath(relative)
+    taken = next((str(p) for p in (path, *path.parents) if str(p) in holder), None)
+    if taken is None and (into / relative).is_dir():
+        taken = next(file for file in holder if path in PurePosixPath(file).parents)
+    if taken is not None:
+        other = "" if taken == relative else f" (there {taken})"
+        raise ProjectError(
+            f"{relative} comes from two sources, {holder[taken]}{other} and {name}, "
+            "and may come from one only",
+            tip=f"leave it out of one of them, with sources.{name}.exclude or parts",
+        )

@@ -44,6 +44,10 @@ class ProcessFailed(RetrainerError):
     """A program that retrainer started ended with an error."""
 
 
+class ProcessTimedOut(ProcessFailed):
+    """A program that retrainer started took longer than it may."""
+
+
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for a child process: what programs need, none of our settings."""
     passed = {
@@ -66,7 +70,8 @@ def run(
     `timeout` is in seconds; the program runs in a process group of its own, killed as a whole.
 
     Raises:
-        ProcessFailed: it could not be started, took too long or ended with an error.
+        ProcessFailed: it could not be started or ended with an error.
+        ProcessTimedOut: it took too long.
     """
     words = [str(word) for word in command]
     try:
@@ -76,7 +81,7 @@ def run(
     try:
         output, errors = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired as error:
-        raise ProcessFailed(f"{' '.join(words)} took longer than {timeout:g} s") from error
+        raise ProcessTimedOut(f"{' '.join(words)} took longer than {timeout:g} s") from error
     finally:
         kill_group(process)
     if process.returncode:

@@ -1,16 +1,37 @@
 """Keeping secrets out of what people and logs get to see."""
 
+import json
 import re
 from collections.abc import Collection
-from urllib.parse import quote
+from html import escape
+from urllib.parse import quote, quote_plus
 
 _SECRET_PARAMETER = re.compile(r"(?i)\b((?:[a-z_]*token|password|secret|key|sig)=)[^&\s'\"<>]+")
+_USER_INFO = re.compile(r"(?i)\b(https?://|[a-z][a-z0-9+.-]*://[^\s/?#@:'\"<>]*:)[^\s/?#@'\"<>]+@")
 _MARK = "***"
 
 
-def redacted(text: str, secrets: Collection[str] = ()) -> str:
-    """The text without these secrets, as they are and as they stand in a URL."""
+def redacted(text: str, secrets: Collection[str] = (), *, patterns: bool = True) -> str:
+    """The text without these secrets, as they are and as they stand in a URL or in JSON.
+
+    With `patterns` also without what looks like a secret: `token=...` and the like, and who asks
+    in an address, as in `https://user:password@host`.
+    """
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        for form in {secret, quote(secret, safe=""), quote(secret)}:
+        for form in sorted(_forms(secret), key=len, reverse=True):
             text = text.replace(form, _MARK)
-    return _SECRET_PARAMETER.sub(rf"\1{_MARK}", text)
+    if not patterns:
+        return text
+    return _SECRET_PARAMETER.sub(rf"\1{_MARK}", _USER_INFO.sub(rf"\1{_MARK}@", text))
+
+
+def _forms(secret: str) -> set[str]:
+    written = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
+    return {
+        secret,
+        quote(secret, safe=""),
+        quote(secret),
+        quote_plus(secret),
+        escape(secret),
+        *written,
+    }

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from retrainer import __version__
-from retrainer.cli import check, database, demo, history, init, ledger, models, rasa, run_once
+from retrainer.cli import (
+    check,
+    database,
+    demo,
+    history,
+    init,
+    ledger,
+    models,
+    rasa,
+    run_once,
+    serve_models,
+)
 from retrainer.cli.help import Commands
 from retrainer.cli.output import complain, say
 from retrainer.errors import EXIT_FAILED, RetrainerError
@@ -64,6 +75,7 @@ app.add("ledger", ledger.ledger)
 app.add("models", models.models)
 app.add("promote", models.promote)
 app.add("rollback", models.rollback)
+app.add("serve-models", serve_models.serve_models)
 app.add("demo", demo.demo)
 app.add_typer(rasa.app, name="rasa")
 app.add_typer(database.app, name="db")

@@ -129,7 +129,10 @@ class DataSummary:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A trained model. `sha256` (64 hexadecimal digits) and `size` (bytes) are of its archive."""
+    """A trained model. `sha256` (64 hexadecimal digits) and `size` (bytes) are of its archive.
+
+    Of a model that others brought to a platform these may not be known: empty, and 0.
+    """
 
     name: str
     sha256: str

@@ -14,8 +14,12 @@ def expired(
     age: timedelta,
     now: datetime,
 ) -> tuple[Model, ...]:
-    """The models beyond the newest `keep` or older than `age`, never one of `serving`."""
-    newest_first = sorted(models, key=lambda m: (m.trained_at, m.name), reverse=True)
+    """The models beyond the newest `keep` or older than `age`, never one of `serving`.
+
+    A model of unknown content, which others brought to the platform, is theirs to delete.
+    """
+    own = (model for model in models if model.sha256)
+    newest_first = sorted(own, key=lambda m: (m.trained_at, m.name), reverse=True)
     return tuple(
         model
         for position, model in enumerate(newest_first)

@@ -3,7 +3,7 @@
 from retrainer.domain.cycle import Promotion, PromotionReason
 from retrainer.domain.retention import predecessor
 from retrainer.errors import ModelNotFound, PlatformError, RetrainerError
-from retrainer.pipeline.ledger import note_outside_change, take_back
+from retrainer.pipeline.ledger import activate, note_outside_change, take_back
 from retrainer.pipeline.world import Desk
 
 
@@ -41,7 +41,7 @@ def _change(desk: Desk, model: str, reason: PromotionReason, actor: str, note: s
     active = desk.platform.active()
     if active == model:
         raise PlatformError(f"{model} is the champion of {desk.assistant} already")
-    desk.platform.activate(model, expected=active)
+    activate(desk, model, expected=active)
     promotion = Promotion(
         assistant=desk.assistant,
         previous=active,
@@ -55,7 +55,5 @@ def _change(desk: Desk, model: str, reason: PromotionReason, actor: str, note: s
     try:
         desk.platform.confirm(model)
     except RetrainerError as error:
-        if active is not None:
-            take_back(desk, model, before=active, actor=actor, error=error)
-        raise
+        raise take_back(desk, model, before=active, actor=actor, error=error) from error
     return promotion

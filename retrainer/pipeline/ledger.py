@@ -1,7 +1,7 @@
 """The ledger against what really serves."""
 
 from retrainer.domain.cycle import Promotion, PromotionReason
-from retrainer.errors import RetrainerError
+from retrainer.errors import PlatformError, RetrainerError
 from retrainer.pipeline.world import Desk
 
 
@@ -29,20 +29,51 @@ def note_outside_change(desk: Desk) -> None:
         )
 
 
+def activate(desk: Desk, model: str, *, expected: str | None) -> None:
+    """Make the model the active one.
+
+    An error on the way back from a change that was made is none: whether the model serves is for
+    `confirm` to find out.
+
+    Raises:
+        RetrainerError: it is not active; as `Platform.activate`.
+    """
+    try:
+        desk.platform.activate(model, expected=expected)
+    except RetrainerError:
+        if desk.platform.active() != model:
+            raise
+
+
 def take_back(
     desk: Desk,
     model: str,
     *,
-    before: str,
+    before: str | None,
     actor: str,
     error: RetrainerError,
     cycle: int | None = None,
-) -> None:
+) -> PlatformError:
     """Make the model `before` the champion again, since `model` was not confirmed to serve.
 
-    Again: the platform does nothing, and the ledger does not repeat its newest row.
+    The model `before` is confirmed in its turn. Returns what to raise: why `model` does not serve,
+    and what serves now. Again: the platform does nothing, and the ledger does not repeat its
+    newest row.
     """
-    desk.platform.activate(before, expected=model)
+    failed = f"{model} was promoted but does not serve"
+    if before is None:
+        return PlatformError(
+            f"{failed}, and there was no model before it: {error}",
+            tip="promote a working model with `retrainer promote MODEL --reason ...`",
+        )
+    try:
+        activate(desk, before, expected=model)
+    except RetrainerError as second:
+        return PlatformError(
+            f"{failed}: {error}; and {before} could not be brought back: {second}",
+            tip="`retrainer models` says what serves; `retrainer promote MODEL --reason ...` "
+            "changes it",
+        )
     desk.store.record_promotion(
         Promotion(
             assistant=desk.assistant,
@@ -55,3 +86,12 @@ def take_back(
             cycle=cycle,
         )
     )
+    try:
+        desk.platform.confirm(before)
+    except RetrainerError as second:
+        return PlatformError(
+            f"{failed}; {before} is back, but is not confirmed to serve either: {second}; "
+            f"what was wrong with {model}: {error}",
+            tip=second.tip or error.tip,
+        )
+    return PlatformError(f"{failed}; {before} is back: {error}", tip=error.tip)

@@ -5,9 +5,9 @@ from dataclasses import replace
 from retrainer.domain.cycle import Cycle, Promotion, PromotionReason, State
 from retrainer.domain.examples import MustPass
 from retrainer.domain.verdict import Check, Outcome, Verdict
-from retrainer.errors import ChampionMoved, PlatformError, PlatformNotReady, RetrainerError
+from retrainer.errors import ChampionMoved, PlatformNotReady, RetrainerError
 from retrainer.pipeline import records
-from retrainer.pipeline.ledger import newest, take_back
+from retrainer.pipeline.ledger import activate, newest, take_back
 from retrainer.pipeline.world import World
 
 ACTOR = "retrainer"
@@ -25,15 +25,11 @@ def promote(cycle: Cycle, state: State, world: World) -> State:
         return _held(state, state.verdict, f"{last.actor} made {last.model} the champion since")
     world.fence()
     try:
-        world.platform.activate(cycle.challenger, expected=state.champion)
+        activate(world.desk, cycle.challenger, expected=state.champion)
     except ChampionMoved as error:
         return _held(state, state.verdict, str(error))
     except PlatformNotReady as error:
         return _held(state, state.verdict, str(error), rule="platform_ready")
-    except RetrainerError:
-        if world.platform.active() != cycle.challenger:
-            raise
-        # It failed after it had changed the champion; `confirm` finds out whether that serves.
     return replace(state, promoted=(state.champion, cycle.challenger))
 
 
@@ -55,7 +51,7 @@ def promotion(cycle: Cycle, state: State, world: World) -> Promotion | None:
 
 
 def confirm(cycle: Cycle, state: State, world: World) -> State:
-    """Make sure that the promoted model serves; if it does not, the one before it serves again.
+    """Make sure that the promoted model serves; if it does not, the one before it has to again.
 
     Raises:
         PlatformError: it does not serve; what was done about it is in the message.
@@ -66,20 +62,10 @@ def confirm(cycle: Cycle, state: State, world: World) -> State:
     try:
         world.platform.confirm(model, must_pass=_understood(cycle, state, world))
     except RetrainerError as error:
-        raise _rolled_back(cycle, previous, model, error, world) from error
+        raise take_back(
+            world.desk, model, before=previous, actor=ACTOR, error=error, cycle=cycle.number
+        ) from error
     return replace(state, confirmed=True)
-
-
-def _rolled_back(
-    cycle: Cycle, previous: str | None, model: str, error: RetrainerError, world: World
-) -> PlatformError:
-    if previous is None:
-        return PlatformError(
-            f"{model} was promoted but does not serve, and there was no model before it: {error}",
-            tip="promote a working model with `retrainer promote MODEL --reason ...`",
-        )
-    take_back(world.desk, model, before=previous, actor=ACTOR, error=error, cycle=cycle.number)
-    return PlatformError(f"{model} was promoted but does not serve; {previous} is back: {error}")
 
 
 def _understood(cycle: Cycle, state: State, world: World) -> tuple[MustPass, ...]:

@@ -2,7 +2,7 @@
 
 from retrainer.domain.cycle import State
 from retrainer.domain.retention import expired, predecessor
-from retrainer.errors import RetrainerError
+from retrainer.errors import PlatformError, RetrainerError
 from retrainer.pipeline import records
 from retrainer.pipeline.world import World
 
@@ -31,8 +31,12 @@ def _sweep_models(world: World) -> None:
         now=world.clock.now(),
     )
     for model in old:
-        world.platform.remove(model.name)
-        world.artifacts.delete(records.model_name(model.name))
+        try:
+            world.platform.remove(model.name)
+        except PlatformError as error:  # it serves elsewhere: that keeps this one, not the others
+            world.listener.warn(f"{model.name} was not deleted: {error}")
+        else:
+            world.artifacts.delete(records.model_name(model.name))
 
 
 def _sweep_snapshots(world: World, state: State) -> None:

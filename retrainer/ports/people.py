@@ -46,7 +46,7 @@ class Notifier(Protocol):
     """Somebody who is told how a cycle ended."""
 
     def notify(self, report: CycleReport) -> None:
-        """Tell; called again it tells again (delivery is at least once).
+        """Tell; called again it may tell again (delivery is at least once).
 
         Raises:
             NotificationError: not delivered; `retry_after` seconds if the receiver said so.

@@ -31,7 +31,10 @@ class Platform(Protocol):
         ...
 
     def models(self) -> tuple[Model, ...]:
-        """All stored models, oldest first, but those that are `damaged`."""
+        """All stored models, oldest first, but those that are `damaged`.
+
+        The `sha256` of a model that others brought may be empty; retention leaves such ones alone.
+        """
         ...
 
     def damaged(self) -> tuple[str, ...]:

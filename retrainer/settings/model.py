@@ -195,6 +195,25 @@ class AssistantSettings(_Section):
         return self
 
 
+class HttpSettings(_Section):
+    """Where `retrainer serve-models` listens, and who may read models."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    """Address to listen at. One that other machines reach needs a token."""
+
+    port: int = Field(default=5010, ge=0, le=65535)
+    """Port to listen at; 0: a free one."""
+
+    token: SecretStr | None = Field(default=None, min_length=1)
+    """What Rasa servers have to send; empty: nothing, on this machine alone."""
+
+    rasa_x_assistant: Name | None = None
+    """Whose models Rasa X's own addresses lead to; empty: the only assistant's, if there is one."""
+
+    stop_limit: Duration = timedelta(seconds=20)
+    """Time that running downloads get when the server is stopped."""
+
+
 class Settings(BaseSettings):
     """Everything; each option may also be set as RETRAINER_SECTION__OPTION in the environment."""
 
@@ -212,8 +231,14 @@ class Settings(BaseSettings):
     database: SecretStr | None = None
     """Database URL, such as postgresql+psycopg://user@host/name; empty: SQLite in state_dir."""
 
+    records: str | None = None
+    """URL of the records of models, which several machines may share; empty: in state_dir."""
+
     rasa: RasaSettings = RasaSettings()
     """Where Rasa runs."""
+
+    http: HttpSettings = HttpSettings()
+    """Serving models to Rasa servers."""
 
     policies: dict[Name, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     """Named policies of named rules."""

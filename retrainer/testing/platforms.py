@@ -23,7 +23,8 @@ class FakePlatform:
     """A `Platform` that keeps archives in `folder` and all else in memory.
 
     `champion` may be set, as somebody else would do who activates a model behind our back.
-    `failures` maps a method's name to the error that every call of it raises.
+    `failures` maps a method's name to the error that every call of it raises, `unconfirmed` a model
+    to the error that confirming it raises.
     `calls` counts the calls of each method that changes something; `changes` lists the models that
     were made active, in order. `problems` are the damaged models that there are beside the stored.
     `figures` maps a model to what the platform measures of it, `asked` are the must-pass utterances
@@ -33,6 +34,7 @@ class FakePlatform:
     def __init__(self, folder: Path) -> None:
         self.champion: str | None = None
         self.failures: dict[str, RetrainerError] = {}
+        self.unconfirmed: dict[str, RetrainerError] = {}
         self.calls: Counter[str] = Counter()
         self.changes: list[str] = []
         self.problems: tuple[str, ...] = ()
@@ -100,6 +102,8 @@ class FakePlatform:
         if self.champion != name:
             raise PlatformError(f"{self.champion} is active, {name} should be")
         self._require_whole(name)
+        if name in self.unconfirmed:
+            raise self.unconfirmed[name]
 
     def remove(self, name: str) -> None:
         """Delete a stored model; does nothing if it is gone already."""

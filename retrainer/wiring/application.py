@@ -14,7 +14,7 @@ from retrainer.adapters.clock import SystemClock
 from retrainer.errors import ConfigurationError
 from retrainer.pipeline.conclusion import EVENTS
 from retrainer.pipeline.world import Assistant, Desk, World
-from retrainer.ports import CycleListener, DataSource, Notifier, Platform, Project
+from retrainer.ports import ArtifactStore, CycleListener, DataSource, Notifier, Platform, Project
 from retrainer.settings import (
     AssistantSettings,
     PluginSettings,
@@ -163,6 +163,7 @@ class Application:
         for name in self.settings.assistants:
             self.source(name)
             self.platform(name)
+            self.artifacts(name)
 
     def assistants(self, name: str | None) -> tuple[str, ...]:
         """The named assistant, or all of them.
@@ -198,13 +199,18 @@ class Application:
         )
         return platform
 
+    def artifacts(self, name: str) -> ArtifactStore:
+        """Where the records of the assistant's models and cycles are kept."""
+        from retrainer.wiring.records import artifact_store
+
+        return artifact_store(self.config, self.settings.records, name, self._folder(name))
+
     def desk(self, name: str) -> Desk:
         """What a person needs to change the champion: neither a source nor Rasa."""
         return Desk(name, self.clock, self.platform(name), self.store)
 
     def world(self, name: str, listener: CycleListener) -> World:
         """Everything that a cycle of this assistant may touch."""
-        from retrainer.adapters.artifacts import FolderArtifacts
         from retrainer.adapters.snapshots import FolderSnapshots
 
         folder = self._folder(name)
@@ -216,7 +222,7 @@ class Application:
             find_project=self.project_finder(name),
             rasa=self.rasa(name),
             platform=self.platform(name),
-            artifacts=FolderArtifacts(folder / "records"),
+            artifacts=self.artifacts(name),
             store=self.store,
             folder=folder / "cycles",
             listener=listener,

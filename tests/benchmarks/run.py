@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 
 import banking77
+import model_server_load
 import small_cycle
 import unchanged_night
 from measurement import Comparison, Figure, rasa_python, say
@@ -36,6 +37,7 @@ def main() -> int:
     else:
         comparisons.append(banking77.compare())
     comparisons.append(unchanged_night.compare(ours, theirs))
+    comparisons.append(model_server_load.compare())
     sys.stdout.write(_as_json(comparisons) if wanted.json else _as_text(comparisons))
     missed = [f.name for c in comparisons for f in c.figures if f.met is False]
     if missed:

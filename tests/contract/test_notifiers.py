@@ -1,14 +1,19 @@
-"""The contract of notifiers, on the fake, the console and Slack."""
+"""The contract of notifiers, on the fake and on each real adapter."""
 
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from contract.notifier_contract import NotifierContract
+from support.git_servers import Upstream, isolate
+from support.mlflow_client import MlflowClient
 from support.slack_server import CHANNEL, TOKEN, WEBHOOK_PATH, SlackServer, slack
 
 from retrainer.adapters.console_notifier import ConsoleNotifier
+from retrainer.adapters.git_notifier import GitNotifier
+from retrainer.adapters.mlflow_notifier import MlflowNotifier
 from retrainer.adapters.slack_notifier import SlackNotifier
 from retrainer.errors import NotificationError
 from retrainer.ports import Notifier
@@ -119,3 +124,72 @@ class TestSlackBot(NotifierContract):
     def broken(self, server: SlackServer, tmp_path: Path) -> Notifier:
         """A bot with another token."""
         return self._bot(server, tmp_path, "xoxb-other")
+
+
+class TestGitNotifier(NotifierContract):
+    """Writing back to a repository, as wiring makes it."""
+
+    TELLS_OF = ("promoted", "first_model")
+    TWICE = 1
+
+    @pytest.fixture
+    def upstream(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Upstream:
+        """A repository with one commit, and a git without the user's settings."""
+        for name, value in isolate(tmp_path / "home").items():
+            monkeypatch.setenv(name, value)
+        upstream = Upstream(tmp_path / "server")
+        upstream.commit({"README.md": "-"})
+        return upstream
+
+    @staticmethod
+    def _notifier(url: Path, folder: Path) -> Notifier:
+        options = GitNotifier.Options(url=str(url))
+        return GitNotifier.from_options(options, folder=folder, render=render, fetch=no_model)
+
+    @pytest.fixture
+    def notifier(self, upstream: Upstream, tmp_path: Path) -> Notifier:
+        """It commits to the default branch."""
+        return self._notifier(upstream.bare, tmp_path)
+
+    @pytest.fixture
+    def told(self, upstream: Upstream) -> Callable[[], int]:
+        """How many commits it made."""
+        return lambda: int(upstream.git("rev-list", "--count", "main", at=upstream.bare)) - 1
+
+    @pytest.fixture
+    def broken(self, upstream: Upstream, tmp_path: Path) -> Notifier:
+        """The repository is elsewhere."""
+        return self._notifier(upstream.folder / "gone.git", tmp_path)
+
+
+class TestMlflowNotifier(NotifierContract):
+    """Runs of an MLflow server, as wiring makes it; figures alone, to be quick."""
+
+    TWICE = 1
+
+    @staticmethod
+    def _notifier(url: str, experiment: str, folder: Path) -> Notifier:
+        options = MlflowNotifier.Options(
+            tracking_uri=url, experiment=experiment, log_report=False, log_model=False
+        )
+        return MlflowNotifier.from_options(options, folder=folder, render=render, fetch=no_model)
+
+    @pytest.fixture
+    def experiment(self) -> str:
+        """An experiment of this test alone."""
+        return f"contract-{uuid4().hex}"
+
+    @pytest.fixture
+    def notifier(self, mlflow_url: str, experiment: str, tmp_path: Path) -> Notifier:
+        """It records in that experiment."""
+        return self._notifier(mlflow_url, experiment, tmp_path)
+
+    @pytest.fixture
+    def told(self, mlflow_url: str, experiment: str) -> Callable[[], int]:
+        """How many runs there are."""
+        return lambda: len(MlflowClient(mlflow_url).runs(experiment))
+
+    @pytest.fixture
+    def broken(self, mlflow_url: str, experiment: str, tmp_path: Path) -> Notifier:
+        """Another place of the server, where no MLflow is."""
+        return self._notifier(f"{mlflow_url}/elsewhere", experiment, tmp_path)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import tarfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -46,3 +47,26 @@ def write_model(
         training_seconds=1.5,
     )
     return model, path
+
+
+def write_rasa_model(
+    folder: Path, name: str, content: bytes | None = None, *, day: int = 1
+) -> tuple[Model, Path]:
+    """As `write_model`, but the archive is one of Rasa's, as far as it can be seen."""
+    content = name.encode() * 100 if content is None else content
+    path = folder / f"{name}-{hashlib.sha256(content).hexdigest()[:8]}.tar.gz"
+    at = datetime(2026, 1, day, 3, 4, 5, tzinfo=UTC)
+    metadata = {
+        "trained_at": at.replace(tzinfo=None).isoformat(),
+        "rasa_open_source_version": "3.6.21",
+        "model_id": hashlib.sha256(name.encode()).hexdigest()[:32],
+    }
+    with tarfile.open(path, "w:gz") as archive:
+        for info, kept in (
+            member("metadata.json", json.dumps(metadata).encode()),
+            member("components/weights", content),
+        ):
+            archive.addfile(info, io.BytesIO(kept))
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Model(name, digest, path.stat().st_size, "3.6.21", at, 1.5), path

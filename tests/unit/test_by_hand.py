@@ -1,10 +1,12 @@
 """What a person does to the champion."""
 
+from dataclasses import replace
+
 import pytest
 from support.worlds import Laboratory, utterances
 
 from retrainer.domain.cycle import PromotionReason
-from retrainer.errors import ModelNotFound, PlatformError
+from retrainer.errors import ModelNotFound, PlatformError, PlatformNotReady, StorageError
 from retrainer.pipeline import by_hand
 
 
@@ -87,10 +89,39 @@ def test_a_champion_from_outside_can_be_rolled_back(lab):
 
 
 def test_a_model_that_does_not_serve_is_taken_back(lab):
-    """A person's promotion is confirmed as a cycle's is, and undone as one is."""
-    lab.platform.failures["confirm"] = PlatformError("no answer")
-    with pytest.raises(PlatformError, match="no answer"):
+    """A person's promotion is confirmed as a cycle's is, undone as one is, and the rest confirmed."""
+    lab.platform.unconfirmed[lab.first] = PlatformError("no answer")
+    confirmations = lab.platform.calls["confirm"]
+    with pytest.raises(PlatformError, match=f"{lab.second} is back: no answer"):
         by_hand.promote(lab.world().desk, lab.first, actor="ada", note="")
     assert lab.platform.champion == lab.second
+    assert lab.platform.calls["confirm"] == confirmations + 2
     newest = lab.store.promotions("shop")[0]
     assert (newest.model, newest.reason) == (lab.second, PromotionReason.ROLLBACK)
+
+
+def test_a_promotion_that_failed_after_it_worked_is_confirmed(lab):
+    """An error on the way back from a change that was made does not leave it off the ledger."""
+    platform = lab.platform
+
+    class Late:
+        def __getattr__(self, attribute):
+            return getattr(platform, attribute)
+
+        def activate(self, name, *, expected):
+            platform.activate(name, expected=expected)
+            raise StorageError("no space left")
+
+    desk = replace(lab.world().desk, platform=Late())
+    made = by_hand.promote(desk, lab.first, actor="ada", note="")
+    assert platform.champion == lab.first
+    assert lab.store.promotions("shop")[0] == made
+
+
+def test_a_platform_that_is_not_ready_changes_nothing(lab):
+    """A person too cannot promote onto a server that is down, unless the platform lets it pass."""
+    lab.platform.failures["activate"] = PlatformNotReady("the server is down")
+    with pytest.raises(PlatformNotReady, match="the server is down"):
+        by_hand.promote(lab.world().desk, lab.first, actor="ada", note="")
+    assert lab.platform.champion == lab.second
+    assert len(lab.store.promotions("shop")) == 2

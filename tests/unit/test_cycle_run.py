@@ -250,16 +250,65 @@ def test_an_outside_change_is_put_on_the_ledger(served):
     assert (newest.model, newest.reason) == (served.champion, PromotionReason.OUTSIDE)
 
 
+def does_not_serve(platform, error=None):
+    """Steps of a cycle whose challenger does not serve."""
+
+    def unconfirmed(cycle, state, world):
+        platform.unconfirmed[cycle.challenger] = error or PlatformError("no answer")
+        return act(cycle, state, world)
+
+    act = next(step.act for step in CYCLE if step.name == "promote")
+    return [replace(s, act=unconfirmed) if s.name == "promote" else s for s in CYCLE]
+
+
 def test_a_model_that_does_not_serve_is_rolled_back(served):
     """Promoted but not confirmed: the model before serves again, and the ledger says why."""
     served.write(utterances(60))
-    served.platform.failures["confirm"] = PlatformError("no answer")
-    report = served.run()
+    report = served.run(steps=does_not_serve(served.platform))
     assert (report.cycle.status, report.failed_step) == (Status.FAILED, "confirm")
     assert f"{served.champion} is back: no answer" in report.error
     assert served.platform.champion == served.champion
     newest = served.store.promotions("shop")[0]
     assert (newest.model, newest.reason) == (served.champion, PromotionReason.ROLLBACK)
+
+
+def test_a_rollback_is_confirmed_and_told_of(served):
+    """What serves after a rollback is asked as after a promotion, and people hear of it."""
+    served.write(utterances(60))
+    confirmations = served.platform.calls["confirm"]
+    report = served.run(steps=does_not_serve(served.platform))
+    assert served.platform.calls["confirm"] == confirmations + 2
+    told = {p.notifier: p.report for p in served.store.due_notifications() if p.report == report}
+    assert set(told) == {"everything", "bad news"}
+
+
+def test_a_rollback_that_does_not_serve_either_says_so(served):
+    """With both models out of order people read what is wrong with each, and what is active."""
+    served.write(utterances(60))
+    served.platform.unconfirmed[served.champion] = PlatformError("the server is down")
+    report = served.run(steps=does_not_serve(served.platform, PlatformError("no answer")))
+    assert report.cycle.status is Status.FAILED
+    assert f"{served.champion} is back, but is not confirmed to serve either" in report.error
+    assert "the server is down" in report.error
+    assert "no answer" in report.error
+    assert served.platform.champion == served.champion
+    assert served.store.promotions("shop")[0].reason is PromotionReason.ROLLBACK
+
+
+def test_a_rollback_that_fails_says_what_is_active(served):
+    """A champion that cannot be brought back is not on the ledger as if it had been."""
+    served.write(utterances(60))
+    steps = does_not_serve(served.platform)
+
+    def moved(cycle, state, world):
+        served.platform.champion = "somebody-elses"
+        return act(cycle, state, world)
+
+    act = next(step.act for step in CYCLE if step.name == "confirm")
+    report = served.run(steps=[replace(s, act=moved) if s.name == "confirm" else s for s in steps])
+    assert f"{served.champion} could not be brought back: somebody-elses is active" in report.error
+    assert served.platform.champion == "somebody-elses"
+    assert served.store.promotions("shop")[0].reason is PromotionReason.GATE
 
 
 def test_a_first_model_that_does_not_serve_says_what_to_do(lab):

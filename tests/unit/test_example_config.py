@@ -40,9 +40,15 @@ def options(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, obj
 def plugin_options() -> Iterator[tuple[str, object]]:
     for group, name, table in (
         ("sources", "directory", f"{ASSISTANT}.source"),
+        ("sources", "git", "assistants.bank.source"),
         ("platforms", "embedded", f"{ASSISTANT}.platform"),
+        ("platforms", "rasa_server", "assistants.bank.platform"),
+        ("platforms", "rasa_x", "assistants.shop.platform"),
+        ("platforms", "object_storage", "assistants.faq.platform"),
         ("notifiers", "console", "notifiers.terminal"),
         ("notifiers", "slack", "notifiers.team"),
+        ("notifiers", "git", "notifiers.repository"),
+        ("notifiers", "mlflow", "notifiers.experiments"),
     ):
         (point,) = entry_points(group=f"retrainer.{group}", name=name)
         yield from options(point.load().Options, f"{table}.")

@@ -1,0 +1,80 @@
+"""Files that git has only a pointer of: their data is in Git LFS."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrainer.adapters.files import sha256, storage_errors
+from retrainer.adapters.git_faults import GitFailed
+from retrainer.adapters.git_repository import GitRepository
+from retrainer.errors import ProjectError
+
+_POINTER = re.compile(
+    rb"version https://(?:git-lfs|hawser)\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n"
+)
+#: A pointer is smaller, by its specification.
+_LARGEST = 1024
+_FEW = 3
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A file that is a pointer, and the SHA-256 of its data."""
+
+    file: Path
+    oid: str
+
+
+def pointers_below(folder: Path) -> tuple[Pointer, ...]:
+    """The files below a folder that are pointers instead of data."""
+    found = []
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.stat().st_size < _LARGEST:
+            match = _POINTER.match(file.read_bytes())
+            if match:
+                found.append(Pointer(file, match[1].decode()))
+    return tuple(found)
+
+
+def fill(
+    pointers: tuple[Pointer, ...], names: Mapping[Path, str], repository: GitRepository, commit: str
+) -> None:
+    """Put the data where the pointers are; `names` are the files' paths in the repository.
+
+    Raises:
+        ProjectError: git-lfs is missing, or the data is.
+        ServerError: the server did not send it.
+    """
+    listed = ", ".join(names[pointer.file] for pointer in pointers[:_FEW])
+    more = f" and {len(pointers) - _FEW} more" if len(pointers) > _FEW else ""
+    what = f"{repository.remote.place}: {listed}{more}: a pointer of Git LFS instead of data"
+    try:
+        repository.git("lfs", "version")
+    except GitFailed:
+        raise ProjectError(
+            f"{what}, and git-lfs is not installed",
+            tip="install git-lfs (on Debian: apt-get install git-lfs), or leave the files out with "
+            "source.exclude",
+        ) from None
+    paths = [names[pointer.file] for pointer in pointers]
+    # Its patterns know no quoting; without one it fetches all that the commit has.
+    plain = all(not set(path) & set(",*?[]\\!") for path in paths)
+    include = [f"--include={','.join(f'/{path}' for path in paths)}"] if plain else []
+    reason = "the server does not have it"
+    try:
+        repository.git("lfs", "fetch", *include, "origin", commit, doing="fetching from Git LFS")
+    except GitFailed as error:
+        reason = error.message
+    for pointer in pointers:
+        oid = pointer.oid
+        data = repository.folder / "lfs" / "objects" / oid[:2] / oid[2:4] / oid
+        if not data.is_file() or sha256(data) != oid:
+            raise ProjectError(
+                f"{what}, and the data of {names[pointer.file]} was not fetched: {reason}",
+                tip="`git lfs push --all` from a clone that has it, or leave it out with "
+                "source.exclude",
+            )
+        with storage_errors("writing", pointer.file):
+            shutil.copyfile(data, pointer.file)

@@ -1,0 +1,1 @@
+"""Rasa X, Rasa Enterprise and the Rasa Platform of 2018."""
