@@ -12,8 +12,8 @@ from support.mlflow_client import MlflowClient
 from support.slack_server import CHANNEL, TOKEN, WEBHOOK_PATH, SlackServer, slack
 
 from retrainer.adapters.console_notifier import ConsoleNotifier
-from retrainer.adapters.git_notifier import GitNotifier
-from retrainer.adapters.mlflow_notifier import MlflowNotifier
+from retrainer.adapters.git.notifier import GitNotifier
+from retrainer.adapters.mlflow.notifier import MlflowNotifier
 from retrainer.adapters.slack_notifier import SlackNotifier
 from retrainer.errors import NotificationError
 from retrainer.ports import Notifier

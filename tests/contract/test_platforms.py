@@ -16,7 +16,7 @@ from retrainer.adapters.embedded_registry import EmbeddedRegistry
 from retrainer.adapters.object_storage.providers import Location
 from retrainer.adapters.object_storage.registry import ObjectRegistry
 from retrainer.adapters.object_storage.storage import ObjectStorage
-from retrainer.adapters.rasa_server_platform import RasaServerPlatform
+from retrainer.adapters.rasa_server.platform import RasaServerPlatform
 from retrainer.adapters.rasa_x.platform import RasaXPlatform
 from retrainer.adapters.rasa_x.zipped_models import contents
 from retrainer.errors import ModelConflict

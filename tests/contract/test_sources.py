@@ -7,7 +7,7 @@ from contract.source_contract import PROJECT, SourceContract
 from support.git_servers import Upstream, isolate
 
 from retrainer.adapters.directory_source import DirectorySource
-from retrainer.adapters.git_source import GitSource
+from retrainer.adapters.git.source import GitSource
 from retrainer.ports import DataSource
 from retrainer.testing.sources import FakeSource
 

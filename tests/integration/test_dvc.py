@@ -10,7 +10,7 @@ import pytest
 from contract.source_contract import files_below
 from support.git_servers import Upstream, isolate
 
-from retrainer.adapters.git_source import GitSource
+from retrainer.adapters.git.source import GitSource
 from retrainer.domain.cycle import Origin
 from retrainer.errors import ProjectError, RetrainerError, ServerError
 

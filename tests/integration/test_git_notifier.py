@@ -12,7 +12,7 @@ import pytest
 from support import cycle_reports
 from support.git_servers import TOKEN, GitHttp, Upstream, isolate, ssh_server
 
-from retrainer.adapters.git_notifier import GitNotifier
+from retrainer.adapters.git.notifier import GitNotifier
 from retrainer.errors import NotificationError
 from retrainer.ports import CycleReport
 from retrainer.reports.message import render

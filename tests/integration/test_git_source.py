@@ -14,7 +14,7 @@ import pytest
 from contract.source_contract import files_below
 from support.git_servers import AUTHOR, TOKEN, GitHttp, GitSsh, Upstream, isolate, ssh_server
 
-from retrainer.adapters.git_source import GitSource
+from retrainer.adapters.git.source import GitSource
 from retrainer.domain.cycle import Origin
 from retrainer.errors import ConfigurationError, ProjectError, RetrainerError, ServerError
 
@@ -509,7 +509,7 @@ def test_nothing_but_the_cache_is_left(pull: Pull, tmp_path: Path):
 CHILD = """
 import sys
 from pathlib import Path
-from retrainer.adapters.git_source import GitSource
+from retrainer.adapters.git.source import GitSource
 url, git, cache, into = sys.argv[1:]
 options = GitSource.Options.model_validate({"url": url, "git": git, "timeout": 20})
 Path(into).mkdir()

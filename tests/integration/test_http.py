@@ -10,8 +10,8 @@ from support.http_clients import SECRET, InHeaders, InQuery, failure
 from support.http_server import LOST, SLOW, drips_body, hangs_after_headers, http_server, sends
 from support.waiting import wait_until
 
-from retrainer.adapters.http import TRIES, Http
-from retrainer.adapters.http_answer import refused
+from retrainer.adapters.http.answer import refused
+from retrainer.adapters.http.client import TRIES, Http
 
 
 @pytest.fixture

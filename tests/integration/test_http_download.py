@@ -12,7 +12,7 @@ from support.http_clients import failure
 from support.http_server import LOST, SLOW, Exchange, http_server, sends
 from support.waiting import wait_until
 
-from retrainer.adapters.http import Http
+from retrainer.adapters.http.client import Http
 from retrainer.errors import StorageError
 
 
@@ -133,7 +133,7 @@ def test_a_full_disk_is_a_storage_error(server, tmp_path):
     code = """
 import resource, sys
 from pathlib import Path
-from retrainer.adapters.http import Http
+from retrainer.adapters.http.client import Http
 from retrainer.errors import StorageError
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))
 try:

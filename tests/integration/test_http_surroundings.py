@@ -25,8 +25,8 @@ from support.http_server import (
     strange,
 )
 
-from retrainer.adapters.http import Http
-from retrainer.adapters.http_answer import refused
+from retrainer.adapters.http.answer import refused
+from retrainer.adapters.http.client import Http
 from retrainer.errors import ConfigurationError, ServerError
 
 
@@ -54,7 +54,7 @@ def run_with(server: HttpServer, code: str, environment: dict[str, str], *argume
 
 
 GET = """
-from retrainer.adapters.http import Http
+from retrainer.adapters.http.client import Http
 from retrainer.errors import ServerError
 try:
     print(Http(URL).call("GET", "/x", limit=5).text)

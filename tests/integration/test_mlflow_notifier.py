@@ -16,7 +16,7 @@ from support import cycle_reports
 from support.http_server import Exchange, http_server, sends
 from support.mlflow_client import MlflowClient
 
-from retrainer.adapters.mlflow_notifier import MlflowNotifier
+from retrainer.adapters.mlflow.notifier import MlflowNotifier
 from retrainer.domain.cycle import Cycle
 from retrainer.errors import ModelNotFound, NotificationError, ServerError
 from retrainer.ports import CycleReport

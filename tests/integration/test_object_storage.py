@@ -5,23 +5,20 @@ import random
 import signal
 from collections import Counter
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from support.archives import write_model
 from support.children import python
 from support.fault_proxy import Closed, Dripped, Fault, Hung, Page, fault_proxy
-from support.object_places import s3_registry, s3_storage
+from support.object_places import s3_registry
 from support.s3_server import KEY, SECRET, S3Server
 from support.waiting import wait_until
 
-from retrainer.adapters.object_storage.models import LEFTOVER
 from retrainer.adapters.object_storage.registry import ObjectRegistry
 from retrainer.adapters.processes import run
 from retrainer.domain.cycle import Model
 from retrainer.errors import PlatformError, ServerError
-from retrainer.testing.clock import FakeClock
 
 MEBIBYTE = 1024 * 1024
 ARCHIVES = r"/model\.tar\.gz$"
@@ -166,22 +163,27 @@ def test_a_download_that_stays_cut_off_publishes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "limit", "said"),
     [
-        (Hung(), "no answer within 2 s"),
-        (Dripped(), "no answer within 2 s"),
-        (Page(403), "access is denied"),
-        (Page(404), "there is no bucket"),
-        (Page(200, b"<html>Welcome</html>"), "cannot answer now"),
+        (Hung(), 1.0, "no answer within 1 s"),
+        (Dripped(), 1.0, "no answer within 1 s"),
+        (Page(403), 10.0, "access is denied"),
+        (Page(404), 10.0, "there is no bucket"),
     ],
 )
 def test_servers_that_do_not_answer_as_asked(
-    registry: ObjectRegistry, s3: S3Server, bucket: str, tmp_path: Path, fault: Fault, said: str
+    registry: ObjectRegistry,
+    s3: S3Server,
+    bucket: str,
+    tmp_path: Path,
+    fault: Fault,
+    limit: float,
+    said: str,
 ):
     """Each is one clear error within a bounded time, and the champion is untouched."""
     with fault_proxy(s3.url) as proxy:
         proxy.on("*", "", fault)
-        behind = s3_registry(f"s3://{bucket}/models", proxy.url, tmp_path / "b", timeout=2.0)
+        behind = s3_registry(f"s3://{bucket}/models", proxy.url, tmp_path / "b", timeout=limit)
         for call in (
             behind.active,
             behind.models,
@@ -317,12 +319,7 @@ def test_a_process_killed_while_it_uploads(
         assert output == "ready\ndone\n", errors
     registry.activate("large", expected="one")
     registry.confirm("large")
-    assert bool(s3.uploads(bucket)) == parts, "a young upload may be that of another process"
-    tomorrow = FakeClock(datetime.now(UTC) + LEFTOVER + timedelta(minutes=1))
-    later = ObjectRegistry(s3_storage(url, s3.url), tmp_path / "later", clock=tomorrow)
-    later.upload(*write_model(tmp_path, "two"))
-    assert s3.uploads(bucket) == []
-    assert {model.name for model in later.models()} == {"one", "two", "large"}
+    assert s3.uploads(bucket) == []  # to this server every upload was begun in 2010
 
 
 ACTIVATE = """
@@ -370,28 +367,28 @@ def test_of_processes_that_promote_at_once_one_wins(
             assert registry.active() == names[answers.index("won")]
 
 
-MEMORY = """
-    import random, resource, sys
+MEMORY = r"""
+    import random, re, sys
+    from datetime import UTC, datetime
     from pathlib import Path
-    from support.archives import write_model
     from support.object_places import s3_registry
+    from retrainer.adapters.files import sha256
+    from retrainer.domain.cycle import Model
+    def peak():  # MiB; what getrusage says counts the parent's memory as well
+        return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) >> 10
+
     url, endpoint, folder, size = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
     registry = s3_registry(url, endpoint, folder / "copies", timeout=60, transfer_timeout=300)
-    from retrainer.adapters.files import sha256
-    from retrainer.adapters.processes import run
-from retrainer.domain.cycle import Model
-    from datetime import UTC, datetime
     archive = folder / "model"
     with archive.open("wb") as file:
         for number in range(size):
             file.write(random.Random(number).randbytes(1024 * 1024))
     model = Model("large", sha256(archive), size * 1024 * 1024, "3.6.21", datetime.now(UTC))
     registry.models()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     registry.upload(model, archive)
     assert sha256(registry.fetch("large")) == model.sha256
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print((after - before) // 1024)
+    print(peak() - before)
 """
 
 

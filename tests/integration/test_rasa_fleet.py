@@ -11,9 +11,9 @@ from support.archives import write_rasa_model
 from support.http_server import sends
 from support.rasa_stub import StubRasa, stub_rasa
 
-from retrainer.adapters.rasa_fleet import Fleet, FleetOptions, WantedModel
-from retrainer.adapters.rasa_server import RasaServer, ServerOptions
-from retrainer.adapters.rasa_server_platform import RasaServerPlatform
+from retrainer.adapters.rasa_server.fleet import Fleet, FleetOptions, WantedModel
+from retrainer.adapters.rasa_server.platform import RasaServerPlatform
+from retrainer.adapters.rasa_server.server import RasaServer, ServerOptions
 from retrainer.domain.examples import Example, MustPass
 from retrainer.errors import PlatformError, PlatformNotReady, RetrainerError, ServerError
 

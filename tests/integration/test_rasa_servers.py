@@ -18,9 +18,9 @@ from support.rasa_run import pulling, rasa_server
 from retrainer.adapters.files import sha256
 from retrainer.adapters.model_archive import read_metadata
 from retrainer.adapters.rasa_client import RasaClient
-from retrainer.adapters.rasa_fleet import Fleet, FleetOptions
-from retrainer.adapters.rasa_server import RasaServer, ServerOptions
-from retrainer.adapters.rasa_server_platform import RasaServerPlatform
+from retrainer.adapters.rasa_server.fleet import Fleet, FleetOptions
+from retrainer.adapters.rasa_server.platform import RasaServerPlatform
+from retrainer.adapters.rasa_server.server import RasaServer, ServerOptions
 from retrainer.domain.cycle import Model
 from retrainer.domain.examples import Example, MustPass
 from retrainer.domain.predictions import Prediction
@@ -252,7 +252,7 @@ def test_an_archive_that_is_no_model_is_never_made_active(premises, tmp_path):
     assert (platform.active(), premises.serves(premises.told)) == ("first", "first")
 
 
-def test_a_utterance_that_the_live_server_does_not_understand_is_rolled_back(premises):
+def test_an_utterance_that_the_live_server_does_not_understand_is_rolled_back(premises):
     """What the model passed when it was evaluated has to be understood where users are."""
     platform = premises.platform(premises.told, activation="file")
     activate(platform, "first")

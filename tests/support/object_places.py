@@ -6,7 +6,6 @@ from pathlib import Path
 from pydantic import SecretStr
 from support.s3_server import KEY, SECRET
 
-from retrainer.adapters.object_storage.providers import Access, Location
 from retrainer.adapters.object_storage.registry import ObjectRegistry
 from retrainer.adapters.object_storage.storage import ObjectStorage
 from retrainer.errors import ServerError
@@ -33,12 +32,6 @@ def s3_registry(
         part_size=5,
     )
     return ObjectRegistry.from_options(options, folder=folder)
-
-
-def s3_storage(url: str, endpoint: str) -> ObjectStorage:
-    """A storage on an S3 server."""
-    access = Access(endpoint_url=endpoint, key=KEY, secret=SecretStr(SECRET), timeout=10.0)
-    return ObjectStorage(Location(url, access))
 
 
 class FaultyStorage(ObjectStorage):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from retrainer.adapters.git_faults import GitFailed, PushRaced, ShallowRefused, explained
-from retrainer.adapters.git_remote import GitOptions, GitRemote
+from retrainer.adapters.git.faults import GitFailed, PushRaced, ShallowRefused, explained
+from retrainer.adapters.git.remote import GitOptions, GitRemote
 from retrainer.adapters.processes import ProcessFailed, ProcessTimedOut
 from retrainer.errors import ProjectError, ServerError, StorageError
 

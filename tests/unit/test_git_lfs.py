@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from retrainer.adapters.git_lfs import pointers_below
+from retrainer.adapters.git.lfs import pointers_below
 
 OID = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393"
 

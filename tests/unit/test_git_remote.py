@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from retrainer.adapters.git_remote import GitOptions, GitRemote, require_reference
+from retrainer.adapters.git.remote import GitOptions, GitRemote, require_reference
 from retrainer.errors import ConfigurationError
 
 TOKEN = "glpat-SECRET/TOKEN+1"

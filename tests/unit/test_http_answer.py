@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from retrainer.adapters.http_answer import Answer, refused
+from retrainer.adapters.http.answer import Answer, refused
 from retrainer.errors import ServerError
 
 SECRET = "S3CRET"

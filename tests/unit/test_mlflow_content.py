@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from support import cycle_reports
 
-from retrainer.adapters import mlflow_content as content
+from retrainer.adapters.mlflow import content
 from retrainer.domain.cycle import Origin, Status
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

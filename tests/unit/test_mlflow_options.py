@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from retrainer.adapters.mlflow_notifier import MlflowNotifier
+from retrainer.adapters.mlflow.notifier import MlflowNotifier
 from retrainer.errors import ConfigurationError
 
 URI = "https://mlflow.example.com"

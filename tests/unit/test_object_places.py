@@ -1,6 +1,7 @@
 """Where objects may be kept."""
 
 import os
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from pydantic import SecretStr, ValidationError
 from retrainer.adapters.object_storage.artifacts import ObjectArtifacts
 from retrainer.adapters.object_storage.providers import Access, Location
 from retrainer.adapters.object_storage.registry import ObjectRegistry
-from retrainer.adapters.object_storage.storage import ObjectStorage
+from retrainer.adapters.object_storage.storage import ObjectStorage, abort_uploads
 from retrainer.errors import ConfigurationError, PlatformError, ServerError
 from retrainer.wiring import Application
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -148,3 +151,37 @@ def test_a_wrong_url_of_a_platform_is_told_with_its_place(config: Path):
         ConfigurationError, match=r"assistants\.faq\.platform.*no place for objects"
     ):
         Application.from_config(config, {}).require_plugins()
+
+
+class FakeS3:
+    """What s3fs offers for uploads in parts; `uploads` are (key, age in hours)."""
+
+    def __init__(self, **uploads: int) -> None:
+        self.uploads = uploads
+
+    def split_path(self, path: str) -> tuple[str, str, None]:
+        bucket, _, key = path.partition("/")
+        return bucket, key, None
+
+    def call_s3(self, method: str, **given: str) -> dict[str, object]:
+        assert (method, given) == (
+            "list_multipart_uploads",
+            {"Bucket": "bucket", "Prefix": "models/versions/"},
+        )
+        found = [
+            {"Key": key, "UploadId": key, "Initiated": NOW - timedelta(hours=age)}
+            for key, age in self.uploads.items()
+        ]
+        return {"Uploads": found} if found else {}
+
+    def abort_mpu(self, bucket: str, key: str, upload: str) -> None:
+        assert (bucket, key) == ("bucket", upload)
+        del self.uploads[key]
+
+
+def test_only_old_uploads_are_given_up():
+    """The parts of an upload that is a day old are nobody's; those of a young one are awaited."""
+    s3 = FakeS3(old=25, young=1)
+    for _ in range(2):
+        abort_uploads(NOW - timedelta(days=1))(s3, "bucket/models/versions")
+    assert set(s3.uploads) == {"young"}

@@ -6,10 +6,10 @@ import jwt
 import pytest
 from pydantic import ValidationError
 
-from retrainer.adapters.rasa_fleet import FleetOptions, WantedModel
-from retrainer.adapters.rasa_parse import prediction
-from retrainer.adapters.rasa_server import LoadedModel, signed
-from retrainer.adapters.rasa_server_platform import RasaServerPlatform
+from retrainer.adapters.rasa_server.fleet import FleetOptions, WantedModel
+from retrainer.adapters.rasa_server.parse import prediction
+from retrainer.adapters.rasa_server.platform import RasaServerPlatform
+from retrainer.adapters.rasa_server.server import LoadedModel, signed
 from retrainer.domain.examples import Entity
 
 ONE = ({"url": "http://rasa-1:5005"},)

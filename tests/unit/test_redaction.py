@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from retrainer.adapters.redaction import redacted
+from retrainer.adapters.http.redaction import redacted
 
 SECRET = 'pa ss/wo&rd"<ü>+'
 

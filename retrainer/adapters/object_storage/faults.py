@@ -1,7 +1,9 @@
 """What went wrong at a provider of object storage, in one sentence and without secrets."""
 
+from retrainer.adapters.http.redaction import redacted
+import errno
+
 from retrainer.adapters.object_storage.providers import Location
-from retrainer.adapters.redaction import redacted
 from retrainer.errors import PlatformError, ServerError
 
 _CREDENTIALS = frozenset(
@@ -42,6 +44,7 @@ _DENIED = frozenset(
     {"403", "AccessDenied", "AuthorizationFailure", "AuthorizationPermissionMismatch"}
 )
 _BUSY = frozenset({"500", "502", "503", "InternalError", "ServiceUnavailable", "SlowDown"})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LONGEST = 300
 
 
@@ -82,6 +85,8 @@ def _refused(doing: str, error: Exception, location: Location) -> PlatformError 
             f"{doing}: there is no bucket {location.bucket}",
             tip="create the bucket, or correct the URL",
         )
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return PlatformError(f"{doing}: {error.strerror}", tip="free space where it is written")
     if _kinds(error) & _NO_CREDENTIALS:
         return PlatformError(
             f"{doing}: no usable credentials were found ({type(error).__name__})",

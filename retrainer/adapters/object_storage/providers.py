@@ -87,7 +87,6 @@ _S3 = Provider(
         "aiohttp:ClientError",
     ),
     put=("chunksize", "max_concurrency"),
-    get=("chunksize", "max_concurrency"),
 )
 _GCS = Provider(
     "gcs",
@@ -222,7 +221,8 @@ class Location:
                 "retries": {"max_attempts": 2, "mode": "standard"},
             }
             given = {name: value for name, value in client.items() if value is not None}
-            # One request for a small object: with more it would be asked for its size first.
+            # One request at a time: a read is not preceded by a question for the size, and a
+            # download that breaks goes on where it broke.
             return {**given, "config_kwargs": limits, "max_concurrency": 1}
         if self.provider is _GCS:
             return {"requests_timeout": access.timeout}

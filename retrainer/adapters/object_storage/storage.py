@@ -148,7 +148,9 @@ class ObjectStorage:
         S3 keeps the parts, and asks money for them; elsewhere they go by themselves.
         """
         if self._location.provider.package == "s3fs":
-            self._call("looking for unfinished uploads in", below, _abort(before), transfer=True)
+            self._call(
+                "looking for unfinished uploads in", below, abort_uploads(before), transfer=True
+            )
 
     @cached_property
     def _connected(self) -> tuple[Any, str]:
@@ -204,8 +206,8 @@ class ObjectStorage:
             raise failure(f"{doing} {self.where(name)}", error, self._location, limit) from None
 
 
-def _abort(before: datetime) -> Callable[[Any, str], None]:
-    """Gives up the uploads of S3 below a path."""
+def abort_uploads(before: datetime) -> Callable[[Any, str], None]:
+    """Gives up those uploads of S3 below a path that were begun before then."""
 
     def abort(filesystem: Any, path: str) -> None:  # noqa: ANN401 - fsspec has no types
         bucket, prefix, _ = filesystem.split_path(path)

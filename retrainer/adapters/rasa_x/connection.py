@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from retrainer.adapters.http import Http
-from retrainer.adapters.http_answer import Answer, refused
+from retrainer.adapters.http.answer import Answer, refused
+from retrainer.adapters.http.client import Http
 from retrainer.adapters.rasa_x.connection_options import ConnectionOptions
 from retrainer.adapters.rasa_x.credentials import Credentials
 from retrainer.adapters.rasa_x.eras import Era, ServerVersion, era_of

@@ -3,8 +3,8 @@
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from retrainer.adapters.http import Http
-from retrainer.adapters.http_answer import Answer
+from retrainer.adapters.http.answer import Answer
+from retrainer.adapters.http.client import Http
 from retrainer.adapters.rasa_x.connection_options import ConnectionOptions
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 from requests_toolbelt import MultipartEncoder  # type: ignore[import-untyped]
 
 from retrainer.adapters.files import sha256, storage_errors
-from retrainer.adapters.http_answer import Answer
+from retrainer.adapters.http.answer import Answer
 from retrainer.adapters.rasa_x import zipped_models
 from retrainer.adapters.rasa_x.connection import MODELS_OF_2018, RasaX
 from retrainer.adapters.rasa_x.health import health

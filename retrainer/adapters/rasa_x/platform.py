@@ -15,7 +15,7 @@ from pydantic import Field
 
 from retrainer.adapters.folders import exclusive
 from retrainer.adapters.model_archive import read_metadata, require_safe_archive
-from retrainer.adapters.rasa_fleet import Fleet, FleetOptions, WantedModel
+from retrainer.adapters.rasa_server.fleet import Fleet, FleetOptions, WantedModel
 from retrainer.adapters.rasa_x.connection import NOT_FOUND, RasaX
 from retrainer.adapters.rasa_x.connection_options import ConnectionOptions
 from retrainer.adapters.rasa_x.evaluation import evaluate

@@ -23,10 +23,10 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from retrainer.adapters.deadline import within
 from retrainer.adapters.files import storage_errors
-from retrainer.adapters.http_answer import Answer
-from retrainer.adapters.http_download import beside, write
-from retrainer.adapters.http_faults import is_lost, is_timeout, unreachable
-from retrainer.adapters.redaction import redacted
+from retrainer.adapters.http.answer import Answer
+from retrainer.adapters.http.download import beside, write
+from retrainer.adapters.http.faults import is_lost, is_timeout, unreachable
+from retrainer.adapters.http.redaction import redacted
 from retrainer.errors import ConfigurationError, ServerError
 
 #: Seconds that a server has to accept a connection.

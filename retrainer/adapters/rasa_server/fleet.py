@@ -14,14 +14,14 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from retrainer.adapters.rasa_server import (
+from retrainer.adapters.polling import polls
+from retrainer.adapters.rasa_server.server import (
     LoadedModel,
     RasaServer,
     RasaVersion,
     ServerOptions,
     is_away,
 )
-from retrainer.adapters.polling import polls
 from retrainer.domain.evaluation import assess_must_pass
 from retrainer.domain.examples import MustPass
 from retrainer.errors import PlatformError, PlatformNotReady, ServerError

@@ -7,9 +7,9 @@ many versions; what is not known here is passed on as it is.
 import re
 from dataclasses import dataclass
 
-from retrainer.adapters.git_remote import GitRemote
+from retrainer.adapters.git.remote import GitRemote
+from retrainer.adapters.http.redaction import redacted
 from retrainer.adapters.processes import ProcessFailed, ProcessTimedOut
-from retrainer.adapters.redaction import redacted
 from retrainer.errors import ProjectError, RetrainerError, ServerError, StorageError
 
 

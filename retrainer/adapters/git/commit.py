@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from retrainer.adapters.git_repository import GitRepository
+from retrainer.adapters.git.repository import GitRepository
 
 
 class GitCommit:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrainer.adapters.files import sha256, storage_errors
-from retrainer.adapters.git_faults import GitFailed
-from retrainer.adapters.git_repository import GitRepository
+from retrainer.adapters.git.faults import GitFailed
+from retrainer.adapters.git.repository import GitRepository
 from retrainer.errors import ProjectError
 
 _POINTER = re.compile(

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from retrainer.adapters.embedded_registry import EmbeddedRegistry
 from retrainer.adapters.model_archive import read_metadata
 from retrainer.adapters.object_storage.registry import ObjectRegistry
-from retrainer.adapters.rasa_fleet import Fleet, FleetOptions, WantedModel
-from retrainer.adapters.rasa_server import ServerOptions
+from retrainer.adapters.rasa_server.fleet import Fleet, FleetOptions, WantedModel
+from retrainer.adapters.rasa_server.server import ServerOptions
 from retrainer.domain.cycle import Model
 from retrainer.domain.examples import MustPass
 from retrainer.errors import ModelArchiveError, PlatformError

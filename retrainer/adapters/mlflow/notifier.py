@@ -16,10 +16,10 @@ from pydantic import (
     model_validator,
 )
 
-from retrainer.adapters import mlflow_content as content
 from retrainer.adapters.files import sha256
-from retrainer.adapters.http import Http
-from retrainer.adapters.mlflow_server import Authorization, MlflowServer, Run
+from retrainer.adapters.http.client import Http
+from retrainer.adapters.mlflow import content
+from retrainer.adapters.mlflow.server import Authorization, MlflowServer, Run
 from retrainer.errors import ModelNotFound, NotificationError, RetrainerError
 from retrainer.ports import CycleReport, Fetch, Renderer
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from retrainer.adapters.http import Http
-from retrainer.adapters.http_answer import Answer, refused
-from retrainer.adapters.rasa_parse import prediction
+from retrainer.adapters.http.answer import Answer, refused
+from retrainer.adapters.http.client import Http
+from retrainer.adapters.rasa_server.parse import prediction
 from retrainer.domain.predictions import Prediction
 from retrainer.errors import ServerError
 

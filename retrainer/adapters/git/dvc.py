@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from retrainer.adapters.files import storage_errors
+from retrainer.adapters.http.redaction import redacted
 from retrainer.adapters.processes import ProcessFailed, ProcessTimedOut, run
-from retrainer.adapters.redaction import redacted
 from retrainer.errors import ProjectError, RetrainerError, ServerError
 
 #: Parameters are shown to people, and kept with each cycle.

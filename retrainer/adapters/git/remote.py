@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from retrainer.adapters.redaction import redacted
+from retrainer.adapters.http.redaction import redacted
 from retrainer.errors import ConfigurationError
 
 #: `user@host:path`, which git takes for ssh as well.

@@ -15,8 +15,8 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from retrainer.adapters.files import storage_errors
-from retrainer.adapters.http import Http
-from retrainer.adapters.http_answer import Answer, refused
+from retrainer.adapters.http.answer import Answer, refused
+from retrainer.adapters.http.client import Http
 from retrainer.errors import NotificationError, ServerError
 
 _API, _ARTIFACTS = "/api/2.0/mlflow", "/api/2.0/mlflow-artifacts/artifacts"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Self
 
 from retrainer.adapters.files import storage_errors
-from retrainer.adapters.git_faults import GitFailed, ShallowRefused, explained
-from retrainer.adapters.git_remote import GitRemote
+from retrainer.adapters.git.faults import GitFailed, ShallowRefused, explained
+from retrainer.adapters.git.remote import GitRemote
 from retrainer.adapters.processes import ProcessFailed, run
 from retrainer.errors import ProjectError
 

@@ -9,12 +9,12 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field
 
 from retrainer.adapters.directory_source import PROJECT_FILES, DirectorySource, Patterns
-from retrainer.adapters.dvc import Dvc, root_of
 from retrainer.adapters.folders import discard, exclusive, publish, unfinished
-from retrainer.adapters.git_faults import GitFailed
-from retrainer.adapters.git_lfs import fill, pointers_below
-from retrainer.adapters.git_remote import GitOptions, GitRemote, require_inside, require_reference
-from retrainer.adapters.git_repository import COMMIT, GitRepository, Reference, local_name, some_of
+from retrainer.adapters.git.dvc import Dvc, root_of
+from retrainer.adapters.git.faults import GitFailed
+from retrainer.adapters.git.lfs import fill, pointers_below
+from retrainer.adapters.git.remote import GitOptions, GitRemote, require_inside, require_reference
+from retrainer.adapters.git.repository import COMMIT, GitRepository, Reference, local_name, some_of
 from retrainer.domain.cycle import Origin
 from retrainer.errors import ProjectError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin
 
-from retrainer.adapters.redaction import redacted
+from retrainer.adapters.http.redaction import redacted
 from retrainer.errors import ServerError
 
 #: Characters of an answer that are looked at for a complaint, and those that are shown of it.

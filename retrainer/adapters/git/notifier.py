@@ -13,12 +13,12 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field
 
-from retrainer.adapters.dvc import Dvc
 from retrainer.adapters.files import storage_errors
-from retrainer.adapters.git_commit import GitCommit, next_tags
-from retrainer.adapters.git_faults import PushRaced
-from retrainer.adapters.git_remote import GitOptions, GitRemote, require_inside, require_reference
-from retrainer.adapters.git_repository import GitRepository
+from retrainer.adapters.git.commit import GitCommit, next_tags
+from retrainer.adapters.git.dvc import Dvc
+from retrainer.adapters.git.faults import PushRaced
+from retrainer.adapters.git.remote import GitOptions, GitRemote, require_inside, require_reference
+from retrainer.adapters.git.repository import GitRepository
 from retrainer.domain.cycle import Status
 from retrainer.errors import NotificationError, ProjectError, RetrainerError
 from retrainer.ports import CycleReport, Fetch, Renderer

@@ -1,0 +1,1 @@
+"""Git: projects pulled from a repository, promotions written back to one."""

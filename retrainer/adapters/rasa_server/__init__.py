@@ -1,0 +1,1 @@
+"""Rasa Open Source servers: one, a fleet of them, and the platform that brings them along."""
