@@ -1,8 +1,8 @@
 """What went wrong at a provider of object storage, in one sentence and without secrets."""
 
-from retrainer.adapters.http.redaction import redacted
 import errno
 
+from retrainer.adapters.http.redaction import redacted
 from retrainer.adapters.object_storage.providers import Location
 from retrainer.errors import PlatformError, ServerError
 
