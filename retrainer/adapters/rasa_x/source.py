@@ -1,0 +1,205 @@
+"""Training data from Rasa X, Rasa Enterprise or the Rasa Platform of 2018, as a Rasa 3 project.
+
+- `data/rasa_x/nlu.yml`, or `nlu.json` of older servers, exactly as it was exported
+- `data/rasa_x/stories.yml`, `rules.yml`, and `tests/rasa_x/stories.yml`
+- `domain.yml`, or `domain/` with several files; `config.yml`
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from retrainer.adapters.files import storage_errors
+from retrainer.adapters.http import Answer
+from retrainer.adapters.rasa_x.connection import NOT_FOUND, RasaX, listed
+from retrainer.adapters.rasa_x.connection_options import ConnectionOptions
+from retrainer.adapters.rasa_x.nlu_exports import Export, scan_json, scan_yaml
+from retrainer.adapters.rasa_x.nlu_extras import EXTRAS
+from retrainer.adapters.rasa_x.story_fragments import of_kind, together
+from retrainer.domain.cycle import Origin
+from retrainer.errors import ProjectError
+
+Part = Literal["nlu", "stories", "rules", "domain", "responses", "config"]
+
+_FOLDER = "data/rasa_x"
+_BAD_REQUEST = 400
+_EXPORTS = ("/projects/{project}/training_data", "/projects/{project}/data.json")
+_EXAMPLES = ("/projects/{project}/training_examples", "/projects/{project}/data")
+#: The first that the server knows how to write is taken; Rasa 3 reads both.
+_ACCEPT = {"Accept": "application/x-yaml, application/json;q=0.9"}
+
+
+class RasaXSource:
+    """A `DataSource` of what annotators keep in Rasa X."""
+
+    class Options(ConnectionOptions):
+        """Options of `type = "rasa_x"`."""
+
+        parts: tuple[Part, ...] = ("nlu", "stories", "rules", "domain", "responses", "config")
+        """What to take from Rasa X; the rest has to come from another of the `sources`."""
+
+        require_all: bool = True
+        """Whether an export with fewer examples than the server counts stops the cycle."""
+
+    @classmethod
+    def from_options(cls, options: Options, *, folder: Path, cache: Path) -> Self:
+        """The source that the options describe."""
+        del folder, cache
+        return cls(options)
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def pull(self, into: Path) -> tuple[Origin, ...]:
+        """Write the parts below the empty folder `into`.
+
+        Raises:
+            ProjectError: a part is missing, not whole, or nothing that Rasa 3 could read.
+            ServerError: Rasa X did not answer, or not as asked.
+            StorageError: a file could not be written.
+        """
+        with RasaX(self._options) as rasa_x:
+            details = _Pull(rasa_x, into, self._options).parts()
+            if rasa_x.version.product:
+                details["Rasa X"] = rasa_x.version.product
+        return (Origin(self._options.root, details=details),)
+
+
+class _Pull:
+    """One pull, a part after the other."""
+
+    def __init__(self, rasa_x: RasaX, into: Path, options: "RasaXSource.Options") -> None:
+        self._rasa_x, self._into, self._options = rasa_x, into, options
+
+    def parts(self) -> dict[str, str]:
+        """Write all parts; what each of them holds, for people."""
+        take: Mapping[Part, Callable[[], str | None]] = {
+            "nlu": self._nlu,
+            "stories": self._stories,
+            "rules": self._rules,
+            "domain": self._domain,
+            "responses": self._responses,
+            "config": self._config,
+        }
+        held = {part: take[part]() for part in take if part in self._options.parts}
+        return {part: what for part, what in held.items() if what is not None}
+
+    def _nlu(self) -> str:
+        file = self._into / _FOLDER / "nlu"
+        with storage_errors("writing", file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        answer = self._rasa_x.download(file, *_EXPORTS, headers=_ACCEPT)
+        export, suffix = _scanned(answer, file)
+        self._require_all(export)
+        with storage_errors("writing", file):
+            file.rename(file.with_suffix(suffix))
+        for extra in EXTRAS:
+            if extra.kind not in export.kinds and (content := extra.fetch(self._rasa_x)):
+                self._write(f"{_FOLDER}/{extra.kind}.yml", content)
+        return f"{export.examples} examples"
+
+    def _require_all(self, export: Export) -> None:
+        if not export.examples:
+            raise ProjectError(
+                "the NLU data of Rasa X holds 0 examples, at least 1 is needed",
+                tip=f"check `project` (now {self._options.project!r})",
+            )
+        answer = self._rasa_x.call("GET", *_EXAMPLES, params={"limit": 1}, accept={NOT_FOUND})
+        counted = answer.headers.get("X-Total-Count", "")
+        if not counted.isdecimal() or not self._options.require_all:
+            return
+        if export.examples < int(counted):
+            raise ProjectError(
+                f"the NLU data that Rasa X exported holds {export.examples} examples, "
+                f"it counts {counted} itself: the export is not whole",
+                tip="run the same command again; if the server counts what it never exports, set "
+                "`require_all = false`",
+            )
+
+    def _stories(self) -> str:
+        stories = listed(self._rasa_x.call("GET", "/stories"))
+        texts = of_kind(stories, rules=False)
+        self._write(f"{_FOLDER}/stories.yml", together("stories", texts))
+        if tests := of_kind(stories, rules=False, tests=True):
+            self._write("tests/rasa_x/test_stories.yml", together("stories", tests))
+        return f"{len(texts)} stories"
+
+    def _rules(self) -> str | None:
+        answer = self._rasa_x.call("GET", "/rules", accept={NOT_FOUND})
+        if answer.status == NOT_FOUND:  # a server of Rasa 1, which knows no rules
+            return None
+        # Rules may be told from stories by where they are listed alone.
+        texts = [t for rule in (True, False) for t in of_kind(listed(answer), rules=rule)]
+        self._write(f"{_FOLDER}/rules.yml", together("rules", texts))
+        return f"{len(texts)} rules"
+
+    def _domain(self) -> str:
+        answer = self._rasa_x.call("GET", "/domains", accept={NOT_FOUND})
+        files = [] if answer.status == NOT_FOUND else listed(answer)
+        if len(files) > 1:
+            for number, file in enumerate(files, start=1):
+                self._write(f"domain/{number:02}.yml", str(file.get("content_yaml") or ""))
+            return f"{len(files)} files"
+        self._write("domain.yml", self._text("domain", "/domain"))
+        return "1 file"
+
+    def _responses(self) -> str | None:
+        """Those that the domain does not hold already."""
+        domains = [self._into / "domain.yml", *self._into.glob("domain/*.yml")]
+        words = ("\nresponses:", "\ntemplates:")
+        held = [d.read_text(encoding="utf-8") for d in domains if d.is_file()]
+        if any(word in f"\n{text}" for text in held for word in words):
+            return None
+        responses: dict[str, list[dict[str, object]]] = {}
+        for page in self._rasa_x.pages("/responses", "/templates", key="responses"):
+            for each in page:
+                name = str(each.get("response_name") or each.get("template"))
+                shown = {k: v for k, v in each.items() if k in _OF_RESPONSE and v is not None}
+                responses.setdefault(name, []).append(shown)
+        if not responses:
+            return None
+        content = json.dumps(responses, ensure_ascii=False, indent=1, sort_keys=True)
+        self._write("domain/rasa_x_responses.yml", f'version: "3.1"\nresponses: {content}\n')
+        return f"{len(responses)} responses"
+
+    def _config(self) -> str:
+        text = self._text("config", "/projects/{project}/settings")
+        if text.lstrip().startswith("{"):  # an object of 2019
+            try:
+                text = str(json.loads(text)["nlu_config"])
+            except (ValueError, KeyError, TypeError):
+                raise ProjectError(f"the config of Rasa X is not YAML: {text!r:.80}") from None
+        self._write("config.yml", text)
+        return "1 file"
+
+    def _text(self, part: str, route: str) -> str:
+        answer = self._rasa_x.call("GET", route, accept={_BAD_REQUEST, NOT_FOUND})
+        if answer.status in (_BAD_REQUEST, NOT_FOUND) or not answer.text.strip():
+            raise ProjectError(
+                f"Rasa X has no {part}: {answer.where} answered {answer.status} "
+                f"{answer.complaint()}".rstrip(),
+                tip=f"leave {part!r} out of `parts`, and take it from git or a folder: "
+                "several `sources` are put together to one project",
+            )
+        return answer.text
+
+    def _write(self, name: str, content: str) -> None:
+        file = self._into / name
+        with storage_errors("writing", file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content, encoding="utf-8")
+
+
+_OF_RESPONSE = frozenset(
+    {"text", "buttons", "image", "custom", "channel", "attachment", "elements"}
+)
+
+
+def _scanned(answer: Answer, file: Path) -> tuple[Export, str]:
+    """What an export holds, and the suffix of its format."""
+    with file.open("rb") as content:
+        start = content.read(200).lstrip()
+    if answer.kind == "application/json" or start.startswith(b"{"):
+        return scan_json(file), ".json"
+    return scan_yaml(file), ".yml"
