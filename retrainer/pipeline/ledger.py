@@ -40,8 +40,15 @@ def activate(desk: Desk, model: str, *, expected: str | None) -> None:
     """
     try:
         desk.platform.activate(model, expected=expected)
-    except RetrainerError:
-        if desk.platform.active() != model:
+    except RetrainerError as error:
+        try:
+            active = desk.platform.active()
+        except RetrainerError:
+            raise PlatformError(
+                f"{error}; whether {model} serves now could not be asked",
+                tip="`retrainer models` says what serves, as soon as the platform answers again",
+            ) from error
+        if active != model:
             raise
 
 

@@ -5,7 +5,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from retrainer.domain.cycle import Status, Trigger
-from retrainer.errors import DatabaseError, LeaseLost, PlatformError, RetrainerError
+from retrainer.errors import (
+    DatabaseError,
+    LeaseLost,
+    ModelConflict,
+    PlatformError,
+    RetrainerError,
+)
 from retrainer.pipeline.conclusion import event
 from retrainer.pipeline.heartbeat import LEASE, Heartbeat
 from retrainer.pipeline.retention import sweep
@@ -31,7 +37,8 @@ def run_cycle(
     """Run the assistant's next cycle, or the interrupted one to its end.
 
     A step that fails ends the cycle as FAILED, with what it started undone and the champion
-    untouched; the report says so, nothing is raised for it.
+    untouched; the report says so, nothing is raised for it. What cannot be undone, because the
+    platform is away, is left to the retention.
 
     Raises:
         CycleRunning: another process is running a cycle of this assistant.
@@ -89,6 +96,8 @@ class _Run:
                 raise  # nothing can be recorded now; whoever is next takes the cycle up from here
             except RetrainerError as error:
                 self._world.store.step_failed(self._lease, step.name, str(error))
+                if isinstance(error, ModelConflict):  # what has that name is not ours to take back
+                    del self._attempts[step.name]
                 return self._undone(Status.FAILED, str(error), error.tip, step.name)
         if self._cycle.dry_run:
             self._undo()
@@ -145,10 +154,21 @@ class _Run:
         return self._finish(status, error, tip, step)
 
     def _undo(self) -> None:
+        """Take back what was started, as far as it goes: a platform may be away by now.
+
+        Where one step is not taken back, those before it are not either: a model that is still
+        there needs the record of what it was trained on.
+        """
+        started = [step for step in reversed(self._steps) if step.name in self._attempts]
         with Heartbeat(self._world.store, self._lease):
-            for step in reversed(self._steps):
-                if step.name in self._attempts:
+            for step in started:
+                try:
                     step.undo(self._cycle, self._world)
+                except (LeaseLost, DatabaseError):
+                    raise
+                except RetrainerError as error:
+                    self._world.listener.warn(f"{step.name} was not taken back: {error}")
+                    return
 
     def _finish(
         self,

@@ -2,10 +2,15 @@
 
 Its projects are folders with `data/nlu.json`, `config.yml` and `domain.yml`; see `write_project`.
 More and better data makes its models better, wrong labels make them worse, as with Rasa.
+Its models are archives that look like Rasa's, so that platforms which look into them take them.
 """
 
+import gzip
+import hashlib
+import io
 import json
 import shutil
+import tarfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from retrainer.adapters.files import write_atomically
+from retrainer.adapters.model_archive import METADATA, require_safe_archive
 from retrainer.domain.cycle import Finding
 from retrainer.domain.examples import Example, MustPass, normalise
 from retrainer.domain.predictions import Prediction
@@ -25,6 +31,11 @@ from retrainer.ports import (
     ProjectContents,
     Versions,
 )
+
+_VERSION = "3.6.21"
+_TRAINED_AT = datetime(2026, 1, 1, tzinfo=UTC)
+#: What a model learned is here, in its archive.
+_LEARNED = "components/learned.json"
 
 
 def write_project(
@@ -73,7 +84,7 @@ class FakeRasa:
 
     def versions(self) -> Versions:
         """Versions of nothing."""
-        return Versions("3.10.0", "3.6.21", {})
+        return Versions("3.10.0", _VERSION, {})
 
     def read_project(self, project: Project) -> ProjectContents:
         """The examples of `data/nlu.json`."""
@@ -118,8 +129,7 @@ class FakeRasa:
             return archive
         self.calls.append("train")
         progress(Progress("NearestUtterance", 1, 1, "epochs"))
-        model = {"rows": _rows(project.data[0]), "name": name}
-        write_atomically(archive, json.dumps(model).encode())
+        write_atomically(archive, _packed({"rows": _rows(project.data[0]), "name": name}))
         return archive
 
     def predict(
@@ -142,8 +152,8 @@ class FakeRasa:
         """What the archive says of itself."""
         model = _model(archive)
         return ModelDescription(
-            rasa_version="3.6.21",
-            trained_at=datetime(2026, 1, 1, tzinfo=UTC),
+            rasa_version=_VERSION,
+            trained_at=_TRAINED_AT,
             model_id=model["name"],
             intents=tuple(sorted({row["intent"] for row in model["rows"]})),
             actions=(),
@@ -159,11 +169,31 @@ def _rows(file: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _model(archive: Path) -> dict[str, Any]:
+def _packed(model: Mapping[str, Any]) -> bytes:
+    """The archive of a model, the same each time."""
+    learned = json.dumps(model).encode()
+    metadata = {
+        "trained_at": _TRAINED_AT.replace(tzinfo=None).isoformat(),
+        "rasa_open_source_version": _VERSION,
+        "model_id": hashlib.sha256(learned).hexdigest()[:32],
+    }
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, content in ((METADATA, json.dumps(metadata).encode()), (_LEARNED, learned)):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return gzip.compress(packed.getvalue(), mtime=0)
+
+
+def _model(path: Path) -> dict[str, Any]:
+    require_safe_archive(path)
     try:
-        model: dict[str, Any] = json.loads(archive.read_text())
-    except json.JSONDecodeError as error:
-        raise ModelArchiveError(f"{archive} is not a model") from error
+        with tarfile.open(path) as archive:
+            file = archive.extractfile(_LEARNED)
+            model: dict[str, Any] = json.load(file) if file else {}
+    except KeyError as error:
+        raise ModelArchiveError(f"{path} is not a model of FakeRasa") from error
     return model
 
 

@@ -1,6 +1,8 @@
 """What every source of training data has to do: subclass, and give the fixtures."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -26,14 +28,17 @@ def files_below(folder: Path) -> dict[str, str]:
 
 
 class SourceContract:
-    """The rules; `source` holds PROJECT, `empty_source` holds nothing."""
+    """The rules; `source` holds `project`, `empty_source` holds nothing."""
+
+    #: What a pull writes; a source that does not keep files says what it makes of PROJECT.
+    project: ClassVar[Mapping[str, str]] = PROJECT
 
     def test_pull_writes_the_project(self, source: DataSource, tmp_path: Path):
         """Exactly the project's files arrive, byte by byte, and people learn where from."""
         into = tmp_path / "into"
         into.mkdir()
         assert source.pull(into)
-        assert files_below(into) == PROJECT
+        assert files_below(into) == self.project
 
     def test_pull_again_writes_the_same(self, source: DataSource, tmp_path: Path):
         """A step that runs again after a crash gets the same files."""

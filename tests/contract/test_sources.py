@@ -1,13 +1,17 @@
 """The contract of sources, on the fake and on each real adapter."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from contract.source_contract import PROJECT, SourceContract
 from support.git_servers import Upstream, isolate
+from support.rasa_x import PLATFORM_2018, X_2021, Parts, RasaXServer, rasa_x
 
 from retrainer.adapters.directory_source import DirectorySource
 from retrainer.adapters.git.source import GitSource
+from retrainer.adapters.rasa_x.source import RasaXSource
 from retrainer.ports import DataSource
 from retrainer.testing.sources import FakeSource
 
@@ -74,3 +78,59 @@ class TestGitSource(SourceContract):
     def empty_source(self, upstream: Upstream, tmp_path: Path) -> DataSource:
         """A repository without a commit."""
         return self._source(upstream, tmp_path)
+
+
+class TestRasaXSource(SourceContract):
+    """The source that takes what annotators keep in Rasa X, in YAML."""
+
+    era, given = (
+        X_2021,
+        Parts(
+            nlu=PROJECT["data/nlu.yml"],
+            stories=PROJECT["data/stories/happy.yml"],
+            domain=PROJECT["domain.yml"],
+            config=PROJECT["config.yml"],
+        ),
+    )
+    project: ClassVar[Mapping[str, str]] = {
+        "config.yml": PROJECT["config.yml"],
+        "data/rasa_x/nlu.yml": 'version: "3.1"\nnlu:\n- intent: "greet"\n  examples: |\n'
+        "    - Grüß Gott\n",
+        "data/rasa_x/rules.yml": 'version: "3.1"\nrules:\n',
+        "data/rasa_x/stories.yml": 'version: "3.1"\nstories:\n',
+        "domain.yml": PROJECT["domain.yml"],
+    }
+    parts: ClassVar[tuple[str, ...]] = ("nlu", "stories", "rules", "domain", "responses", "config")
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Iterator[DataSource]:
+        """A server with the project."""
+        with rasa_x(tmp_path / "server", era=self.era, parts=self.given) as server:
+            yield self.of(server, tmp_path)
+
+    @pytest.fixture
+    def empty_source(self, tmp_path: Path) -> Iterator[DataSource]:
+        """A server with nothing."""
+        with rasa_x(tmp_path / "empty", era=self.era) as server:
+            yield self.of(server, tmp_path)
+
+    def of(self, server: RasaXServer, folder: Path) -> DataSource:
+        """The source as wiring makes it."""
+        options = {"url": server.url, "api_token": server.api_token, "era": self.era.name}
+        return RasaXSource.from_options(
+            RasaXSource.Options.model_validate({**options, "parts": self.parts}),
+            folder=folder,
+            cache=folder / "cache",
+        )
+
+
+class TestRasaPlatformSource(TestRasaXSource):
+    """The same of 2018: NLU data alone, in JSON."""
+
+    era = PLATFORM_2018
+    parts: ClassVar[tuple[str, ...]] = ("nlu",)
+    project: ClassVar[Mapping[str, str]] = {
+        "data/rasa_x/nlu.json": '{"rasa_nlu_data": {"common_examples": [\n'
+        '{"text": "Gr\\u00fc\\u00df Gott", "intent": "greet", "entities": []}\n'
+        '], "regex_features": [], "lookup_tables": [], "entity_synonyms": []}}\n',
+    }

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -143,6 +144,18 @@ class Passed:
                     continue
                 piece, at_head = _closing(start), False
             exchange.client.sendall(piece)
+
+
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """Something happens before the request passes."""
+
+    happens: Callable[[], object]
+
+    def apply(self, exchange: Exchange) -> None:
+        """Let it happen, then send everything on."""
+        self.happens()
+        Passed().apply(exchange)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from retrainer.pipeline.conclusion import EVENTS
 from retrainer.pipeline.runner import run_cycle
 from retrainer.pipeline.steps import CYCLE, Step
 from retrainer.pipeline.world import Assistant, World
-from retrainer.ports import CycleReport, RunStore
+from retrainer.ports import CycleReport, DataSource, Platform, RunStore
 from retrainer.testing.clock import FakeClock
 from retrainer.testing.listeners import FakeListener
 from retrainer.testing.platforms import FakePlatform
@@ -31,6 +31,8 @@ POLICY = Policy(
     ),
 )
 MUST_PASS = {"track-way-3 the order": "track", "cancel-way-3 the order": "cancel"}
+#: What of a folder belongs to a project that FakeRasa reads.
+PROJECT = ("*.json", "*.yml", "data/*")
 OWNER = "host/boot/ns/1/1"
 
 
@@ -71,9 +73,12 @@ class Laboratory:
 
     def __post_init__(self) -> None:
         self.store: RunStore = FakeRunStore(self.clock)
-        self.platform = FakePlatform(self.folder / "platform")
+        self.platform: FakePlatform | Platform = FakePlatform(self.folder / "platform")
         self.artifacts = FolderArtifacts(self.folder / "records")
         self.project = self.folder / "project"
+        #: None: the project's folder.
+        self.source: DataSource | None = None
+        self.find_project = find_project
         self.write(utterances(25))
 
     def write(
@@ -96,9 +101,9 @@ class Laboratory:
                 keep_models=self.keep_models,
             ),
             clock=self.clock,
-            source=DirectorySource(self.project, include=("*.json", "*.yml", "data/*")),
+            source=self.source or DirectorySource(self.project, include=PROJECT),
             snapshots=FolderSnapshots(self.folder / "snapshots"),
-            find_project=find_project,
+            find_project=self.find_project,
             rasa=self.rasa,
             platform=self.platform,
             artifacts=self.artifacts,

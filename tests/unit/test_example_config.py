@@ -41,6 +41,7 @@ def plugin_options() -> Iterator[tuple[str, object]]:
     for group, name, table in (
         ("sources", "directory", f"{ASSISTANT}.source"),
         ("sources", "git", "assistants.bank.source"),
+        ("sources", "rasa_x", "assistants.shop.source"),
         ("platforms", "embedded", f"{ASSISTANT}.platform"),
         ("platforms", "rasa_server", "assistants.bank.platform"),
         ("platforms", "rasa_x", "assistants.shop.platform"),

@@ -22,6 +22,8 @@ _LOST = (ConnectionError, RemoteDisconnected, IncompleteRead, ProtocolError)
 _UNKNOWN_NAME = (NameResolutionError, socket.gaierror)
 #: A refused connection is a ConnectTimeoutError to urllib3, too.
 _TIMEOUT = (TimeoutError, ReadTimeoutError, requests.Timeout)
+_SLOW = "is the server up, and not busy? the options `timeout` and the like set how long to wait"
+_CLOSED = "the log of the server, or of a proxy in front of it, should say why"
 #: The first that fits: what it is, in words, and what to do.
 _FAULTS: tuple[tuple[_Kinds, str, str], ...] = (
     (
@@ -61,9 +63,10 @@ def unreachable(where: str, error: Exception, limit: float) -> ServerError:
         if _has(error, kinds):
             return ServerError(f"{where}: {words}", tip=tip.format(address=where.split(" ")[1]))
     if is_timeout(error):
-        return ServerError(f"{where} had no answer within {limit:g} s")
+        return ServerError(f"{where} had no answer within {limit:g} s", tip=_SLOW)
     if _has(error, _LOST):
-        return ServerError(f"{where}: the server closed the connection before it had answered")
+        words = "the server closed the connection before it had answered"
+        return ServerError(f"{where}: {words}", tip=_CLOSED)
     return ServerError(f"{where}: the connection failed ({type(error).__name__})")
 
 

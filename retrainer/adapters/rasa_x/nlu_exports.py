@@ -70,7 +70,7 @@ def _count(lines: Iterable[bytes]) -> Counter[str] | None:
         if not stripped:
             continue
         depth = len(line) - len(line.lstrip())
-        if inside >= 0 and depth > inside:
+        if depth > inside >= 0 or (depth == inside and not literal and stripped[:1] == b"-"):
             found[kind] += stripped.startswith(b"-") if literal else bool(_WITH_TEXT.match(line))
             continue
         inside = -1

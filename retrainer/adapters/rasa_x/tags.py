@@ -52,6 +52,7 @@ class ServingTag:
         Rasa X has no compare-and-swap: what others do is read right before, and again after.
 
         Raises:
+            ModelNotFound: the model was deleted meanwhile.
             ChampionMoved: neither has it.
             PlatformNotReady: the Rasa server does not take the model; nothing changed.
             PlatformError: it has the tag not, or not alone.
@@ -66,6 +67,7 @@ class ServingTag:
                 self._require_moved(name)
                 return
             if hindrance is None:
+                require_listed(self._rasa_x, entries(self._rasa_x), name)  # 404 says that, too
                 raise PlatformNotReady(
                     f"Rasa X did not give {name} the tag {self._name!r}: {refusal}",
                     tip="its Rasa server loads other versions: train with the Rasa of that server",
