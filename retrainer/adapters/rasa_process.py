@@ -180,7 +180,9 @@ class RasaProcess:
             rest = rest[os.write(self._requests, rest[: select.PIPE_BUF]) :]
 
     def _next_event(self, deadline: float) -> Event:
-        while (end := self._buffer.find(b"\n")) < 0:
+        looked_at = 0  # an event of many examples comes in hundreds of pieces
+        while (end := self._buffer.find(b"\n", looked_at)) < 0:
+            looked_at = len(self._buffer)
             self._wait_for(self._events, select.POLLIN, deadline)
             content = os.read(self._events, 1 << 16)
             if not content:

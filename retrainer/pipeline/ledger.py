@@ -1,7 +1,7 @@
 """The ledger against what really serves."""
 
 from retrainer.domain.cycle import Promotion, PromotionReason
-from retrainer.errors import PlatformError, RetrainerError
+from retrainer.errors import PlatformError, RetrainerError, ServerError
 from retrainer.pipeline.world import Desk
 
 
@@ -43,7 +43,7 @@ def activate(desk: Desk, model: str, *, expected: str | None) -> None:
     except RetrainerError as error:
         try:
             active = desk.platform.active()
-        except RetrainerError:
+        except ServerError:
             raise PlatformError(
                 f"{error}; whether {model} serves now could not be asked",
                 tip="`retrainer models` says what serves, as soon as the platform answers again",

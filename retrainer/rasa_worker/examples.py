@@ -1,5 +1,6 @@
 """Labelled examples of NLU files: Rasa reads them, and we find the line of each."""
 
+import hashlib
 import warnings
 from collections import OrderedDict, defaultdict, deque
 from pathlib import Path
@@ -8,6 +9,8 @@ from .encoding import require_utf8
 from .faults import blamed, project_fault
 
 _MINIMUM = "minimum_confidence"
+#: What `remembered` has read, by file: the digest of its content, and Rasa's training data.
+_read = {}
 
 
 def nlu_files(paths):
@@ -25,7 +28,25 @@ def load(file):
         return load_data(file)
 
 
-def read(paths, show=str):
+def remembered(file):
+    """As `load`, but a file that was read before and is the same is not read again.
+
+    The data is shared, so it is not to be changed; and what Rasa warned of is not said again.
+    """
+    digest = hashlib.sha256(Path(file).read_bytes()).digest()
+    known, data = _read.get(file, (None, None))
+    if known != digest:
+        data = load(file)
+        _read[file] = (digest, data)
+    return data
+
+
+def forget():
+    """Let go of what `remembered` keeps in memory."""
+    _read.clear()
+
+
+def read(paths, show=str, load=load):
     """Pairs of example and metadata, as Rasa merges the files: each distinct message once."""
     require_utf8(paths, show)
     found = OrderedDict()
@@ -108,20 +129,34 @@ def _lines(file):
 
     lines = defaultdict(deque)
     for label, annotated, line in _raw_examples(file):
-        lines[(label, replace_entities(annotated.strip("\n\r ")))].append(line)
+        text = annotated.strip("\n\r ")
+        lines[(label, replace_entities(text) if "[" in text else text)].append(line)
     return lines
+
+
+def top_level_keys(file):
+    """The keys of a YAML file, without making values of what is below them."""
+    from ruamel.yaml.nodes import MappingNode
+
+    root = _composed(file)
+    return {name.value for name, _ in root.value} if isinstance(root, MappingNode) else set()
+
+
+def _composed(file):
+    """The nodes of a YAML file, with their places."""
+    from ruamel.yaml import YAML
+
+    with Path(file).open(encoding="utf-8") as stream:
+        return YAML(typ="safe").compose(stream)
 
 
 def _raw_examples(file):
     """(label, annotated text, line) of what looks like an example; nothing for other formats."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.nodes import ScalarNode, SequenceNode
 
     if not file.endswith((".yml", ".yaml")):
         return
-    with Path(file).open(encoding="utf-8") as stream:
-        root = YAML(typ="safe").compose(stream)
-    items = _value(root, "nlu")
+    items = _value(_composed(file), "nlu")
     for item in items.value if isinstance(items, SequenceNode) else ():
         label, examples = _value(item, "intent"), _value(item, "examples")
         if not isinstance(label, ScalarNode):

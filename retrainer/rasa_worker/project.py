@@ -46,12 +46,14 @@ class Project:
         paths = [str(path) for path in self.domain]
         return paths[0] if len(paths) == 1 else paths
 
-    def importer(self):
-        """Rasa's reader of the whole project.
+    def importer(self, *, nlu=True):
+        """Rasa's reader of the whole project; or, without `nlu`, of all but files of NLU alone.
 
         A project with importers of its own is refused: they may bring examples that we could
         not keep out of the training, and the measurement would not be honest.
         """
+        from rasa.shared import data
+        from rasa.shared.core.training_data.story_reader.yaml_story_reader import YAMLStoryReader
         from rasa.shared.importers.importer import TrainingDataImporter
         from rasa.shared.utils.io import read_config_file
 
@@ -68,8 +70,11 @@ class Project:
                 tip="merge the projects into one before retrainer reads them",
             )
         self.require_domain()
+        paths = [str(path) for path in self.data]
+        if not nlu:
+            paths = data.get_data_files(paths, YAMLStoryReader.is_stories_file)
         return TrainingDataImporter.load_from_config(
-            str(self.config), self.domain_argument(), [str(path) for path in self.data]
+            str(self.config), self.domain_argument(), paths
         )
 
     def require_domain(self):
@@ -83,13 +88,18 @@ class Project:
                 raise project_fault(str(error), self.relative(path)) from error
 
     def contents(self):
-        """All labelled examples of the project's files, and the intents of the domain."""
+        """All labelled examples of the project's files, and the intents of the domain.
+
+        NLU files are remembered: as a rule the project is split next.
+        """
         from rasa.shared.core.constants import DEFAULT_INTENTS
 
         from . import examples
 
-        domain = self.importer().get_domain()
-        found = [example for example, _ in examples.read(self.data, self.relative)]
+        examples.forget()
+        domain = self.importer(nlu=False).get_domain()
+        pairs = examples.read(self.data, self.relative, load=examples.remembered)
+        found = [example for example, _ in pairs]
         used = {example["intent"] for example in found}
         intents = [i for i in domain.intents if i not in DEFAULT_INTENTS or i in used]
         return {"examples": found, "domain_intents": intents}

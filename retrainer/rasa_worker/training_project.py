@@ -4,10 +4,9 @@ import itertools
 import json
 import shutil
 import tempfile
-from collections import OrderedDict
 from pathlib import Path
 
-from . import examples
+from . import examples, training_file
 from .faults import Fault, project_fault
 from .project import Project
 
@@ -40,32 +39,54 @@ def write(project, held_out, into):
 
 def _fill(project, held_out, folder):
     data = _load(project)
+    examples.forget()
     shutil.copytree(str(project.root), str(folder), ignore=shutil.ignore_patterns(*_LEFT_BEHIND))
     copy = _moved(project, folder)
     for file in examples.nlu_files(copy.data):
         _remove_examples(Path(file))
-    wanted = data.filter_training_examples(lambda message: message.get("text") not in held_out)
+    kept = [each for each in data.training_examples if each.get("text") not in held_out]
+    wanted = _with_examples(data, kept)
     merged = folder / _MERGED
     if merged.exists():
         raise project_fault("{} is a name that retrainer needs".format(_MERGED), _MERGED)
-    _dump(wanted, merged)
+    training_file.write(wanted, merged)
     copy.data = [path for path in copy.data if path.exists()] + [merged]
-    _verify(wanted, _load(copy))
-    return _texts(copy), copy
+    written = _load(copy, load=training_file.read)
+    _verify(wanted, written)
+    return _texts(copy, written), copy
 
 
-def _load(project):
-    """The NLU data as Rasa merges it."""
+def _load(project, load=examples.remembered):
+    """The NLU data as Rasa merges it, but that no message is copied."""
     from rasa.shared.nlu.training_data.training_data import TrainingData
 
-    files = examples.nlu_files(project.data)
-    return TrainingData().merge(*[examples.load(file) for file in files])
+    found = [load(file) for file in examples.nlu_files(project.data)]
+    if len(found) == 1:
+        return found[0]
+    merged = TrainingData().merge(*[_with_examples(data, []) for data in found])
+    messages = [message for data in found for message in data.training_examples]
+    return _with_examples(merged, TrainingData.sanitize_examples(messages))
 
 
-def _texts(copy):
-    """Every text of the training, end-to-end stories included."""
-    data = copy.importer().get_nlu_data()
-    return sorted({message.get("text") for message in data.training_examples} - {None})
+def _with_examples(data, messages):
+    """The same data with other examples, which are distinct and in order."""
+    from rasa.shared.nlu.training_data.training_data import TrainingData
+
+    other = TrainingData(
+        entity_synonyms=data.entity_synonyms,
+        regex_features=data.regex_features,
+        lookup_tables=data.lookup_tables,
+        responses=data.responses,
+    )
+    other.training_examples = messages  # Rasa would compute the digest of each once more
+    return other
+
+
+def _texts(copy, written):
+    """Every text of the training: those of the NLU data, and of end-to-end stories."""
+    beside = copy.importer(nlu=False).get_nlu_data()
+    messages = itertools.chain(written.training_examples, beside.training_examples)
+    return sorted({message.get("text") for message in messages} - {None})
 
 
 def _moved(project, root):
@@ -89,84 +110,51 @@ def _remove_examples(file):
     if file.suffix == ".json":
         file.unlink()  # Rasa's JSON formats hold NLU data alone
         return
-    content = read_yaml_file(str(file))
-    rest = {key: value for key, value in content.items() if key != _NLU}
-    if len(rest) == len(content):
+    keys = examples.top_level_keys(file)
+    if _NLU not in keys:
         return
-    if set(rest) <= {_VERSION}:
+    if keys <= {_NLU, _VERSION}:
         file.unlink()
         return
+    content = read_yaml_file(str(file))
+    rest = {key: value for key, value in content.items() if key != _NLU}
     write_yaml(rest, str(file), should_preserve_key_order=True)
     if read_yaml_file(str(file)) != rest:
         raise Fault("{} could not be written without its NLU examples".format(file.name))
-
-
-def _dump(data, file):
-    """Write with Rasa's writer, in the order that the examples have."""
-    from rasa.shared.constants import LATEST_TRAINING_DATA_FORMAT_VERSION
-    from rasa.shared.nlu.training_data.formats.rasa_yaml import RasaYAMLWriter
-    from rasa.shared.utils.io import write_yaml
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
-
-    # The writer alone would give the metadata of an intent's first block to all its examples.
-    items = [_intent(label, list(group)) for (label, _), group in _blocks(data.nlu_examples)]
-    items += RasaYAMLWriter.process_synonyms(data)
-    items += RasaYAMLWriter.process_regexes(data)
-    items += RasaYAMLWriter.process_lookup_tables(data)
-    version = DoubleQuotedScalarString(LATEST_TRAINING_DATA_FORMAT_VERSION)
-    content = OrderedDict([(_VERSION, version), (_NLU, items)])
-    write_yaml(content, str(file), should_preserve_key_order=True)
-
-
-def _blocks(messages):
-    """Neighbours of the same label and the same metadata of their intent belong together."""
-
-    def block(message):
-        metadata = (message.get("metadata") or {}).get("intent")
-        return message.get_full_intent(), json.dumps(metadata, sort_keys=True, default=str)
-
-    return itertools.groupby(messages, key=block)
-
-
-def _intent(label, messages):
-    """One item of the file; with a list of texts, since YAML quotes these as they need it."""
-    item = OrderedDict(intent=label)
-    metadata = messages[0].get("metadata") or {}
-    if "intent" in metadata:
-        item["metadata"] = metadata["intent"]
-    item["examples"] = [_example(message) for message in messages]
-    return item
-
-
-def _example(message):
-    from rasa.shared.nlu.training_data.formats.readerwriter import TrainingDataWriter
-
-    example = OrderedDict(text=TrainingDataWriter.generate_message(message.as_dict_nlu()))
-    metadata = message.get("metadata") or {}
-    if "example" in metadata:
-        example["metadata"] = metadata["example"]
-    return example
 
 
 def _verify(wanted, written):
     """Nothing lost, nothing added, as Rasa reads it."""
     for name, of in (
         ("examples", _examples),
-        ("synonyms", lambda data: sorted(data.entity_synonyms.items())),
+        ("synonyms", lambda data: sorted(map(str, data.entity_synonyms.items()))),
         ("regular expressions", lambda data: _sorted(data.regex_features)),
         ("lookup tables", lambda data: _sorted(data.lookup_tables)),
     ):
+        if of is _examples and _plain(wanted) == _plain(written):
+            continue  # as a rule they are; sorting takes longer than reading them
         before, after = of(wanted), of(written)
         if before != after:
-            differing = [item for item in before if item not in after] or [
-                item for item in after if item not in before
-            ]
+            differing = sorted(set(before) - set(after)) or sorted(set(after) - set(before))
             raise Fault(
                 "the {} did not survive being written by Rasa ({} before, {} after), first: {}".format(
                     name, len(before), len(after), differing[0] if differing else "order"
                 ),
                 tip="write this entry in another way; Rasa's own writer changes it",
             )
+
+
+def _plain(data):
+    """Everything that makes an example, in the order of the file."""
+    return [
+        (
+            message.get("text"),
+            message.get_full_intent(),
+            [examples.entity_as_json(entity) for entity in message.get("entities") or ()],
+            message.get("metadata"),
+        )
+        for message in data.nlu_examples
+    ]
 
 
 def _examples(data):

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import banking77
 import model_server_load
+import rasa_x_pull
 import small_cycle
 import unchanged_night
 from measurement import Comparison, Figure, rasa_python, say
@@ -38,6 +39,7 @@ def main() -> int:
         comparisons.append(banking77.compare())
     comparisons.append(unchanged_night.compare(ours, theirs))
     comparisons.append(model_server_load.compare())
+    comparisons.append(rasa_x_pull.compare())
     sys.stdout.write(_as_json(comparisons) if wanted.json else _as_text(comparisons))
     missed = [f.name for c in comparisons for f in c.figures if f.met is False]
     if missed:

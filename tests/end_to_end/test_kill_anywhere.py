@@ -7,7 +7,7 @@ point is a cycle of its own: a child dies there, and another process has to make
 import multiprocessing
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from retrainer.adapters.directory_source import DirectorySource
 from retrainer.adapters.embedded_registry import EmbeddedRegistry
 from retrainer.adapters.snapshots import FolderSnapshots
 from retrainer.domain.cycle import PromotionReason, Status
+from retrainer.domain.examples import MustPass
 from retrainer.errors import PlatformError
 from retrainer.pipeline.conclusion import EVENTS
 from retrainer.pipeline.runner import run_cycle
@@ -76,8 +77,8 @@ class UnconfirmedRegistry(EmbeddedRegistry):
 
     serving: str
 
-    def confirm(self, name: str) -> None:
-        super().confirm(name)
+    def confirm(self, name: str, *, must_pass: Sequence[MustPass] = ()) -> None:
+        super().confirm(name, must_pass=must_pass)
         if name != self.serving:
             raise PlatformError(f"the server answers with {self.serving}")
 

@@ -5,34 +5,35 @@ thing is mended the next cycle promotes.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support.archives import write_rasa_model
-from support.bad_input import WRONG, Bad, before, laboratory, require_named, serve_first
+from support.bad_input import (
+    WRONG,
+    Bad,
+    before,
+    laboratory,
+    require_named,
+    serve_first,
+)
 from support.databases import sqlite_engine
-from support.fault_kinds import Meanwhile
-from support.fault_proxy import BodyLimit, Closed, Dripped, FaultProxy, Page, fault_proxy
+from support.fault_kinds import Exchange
+from support.fault_proxy import Closed, Dripped, FaultProxy, Page, Passed, fault_proxy
 from support.http_server import closes, drips_body, sends
 from support.object_places import s3_registry
 from support.rasa_stub import StubRasa, stub_rasa
-from support.rasa_x import RasaXServer, rasa_x
 from support.s3_server import SECRET, Keys, S3Server
 from support.worlds import utterances
 
 from retrainer.adapters.embedded_registry import EmbeddedRegistry
 from retrainer.adapters.model_archive import read_metadata
+from retrainer.adapters.object_storage.registry import ObjectRegistry
 from retrainer.adapters.rasa_server.platform import RasaServerPlatform
-from retrainer.adapters.rasa_x.platform import RasaXPlatform
-from retrainer.domain.cycle import Status
-from retrainer.domain.evaluation import PlatformFigures
-from retrainer.domain.rules import PlatformGain
-from retrainer.domain.verdict import NamedRule, Outcome, Policy
 
 MODELS, UPLOADS, TAGS = r"/models$", r"/models$", r"/tags/"
+ARCHIVES = r"/model\.tar\.gz$"
 JSON = (("Content-Type", "application/json"),)
 UNAUTHORISED = Page(401, b'{"message": "unauthorized"}', JSON)
 
@@ -44,278 +45,354 @@ def engine(tmp_path: Path) -> Iterator[sa.Engine]:
         yield engine
 
 
-# --- Rasa X ----------------------------------------------------------------------------------------
+# --- object storage --------------------------------------------------------------------------------
 
 
-class RasaXPlace:
-    """A double of Rasa X, behind a proxy."""
+class BucketPlace:
+    """A registry in a bucket, behind a proxy."""
 
-    def __init__(
-        self, server: RasaXServer, proxy: FaultProxy, folder: Path, engine: sa.Engine
-    ) -> None:
-        self.server, self.proxy, self.folder, self.engine = server, proxy, folder, engine
-        self.secrets = (server.api_token, server.password, server.service_token)
+    def __init__(self, s3: S3Server, proxy: FaultProxy, folder: Path, engine: sa.Engine) -> None:
+        self.s3, self.proxy, self.folder, self.engine = s3, proxy, folder, engine
+        self.bucket, self.secrets, self.champion = s3.new_bucket(), (SECRET,), ""
         self.lab = laboratory(folder, engine)
         self.lab.platform = self.platform()
-        self.champion = ""
 
-    def platform(self, **given: Any) -> RasaXPlatform:
-        """As a config would make it; short limits of time."""
-        plain: dict[str, Any] = {
-            "url": self.proxy.url,
-            "timeout": 5,
-            "transfer_timeout": 10,
-            "ready_timeout": 0.2,
-            "listing_timeout": 0.3,
-            "evaluate": False,
-        }
-        if not given.keys() & {"api_token", "username", "token"}:
-            plain["api_token"] = self.server.api_token
-        options = RasaXPlatform.Options.model_validate(plain | given)
-        return RasaXPlatform.from_options(options, folder=self.folder / "state")
-
-    def by_login(self, **given: Any) -> RasaXPlatform:
-        """With user and password."""
-        login = {"username": self.server.username, "password": self.server.password}
-        return self.platform(**{**login, **given})
-
-    def serving(self) -> set[str | None]:
-        return {name for name, tags in self.server.tags().items() if "production" in tags} or {None}
-
-    def uploads(self) -> int:
-        """As the server tells it."""
-        return sum(
-            (asked.operation, asked.status) == ("upload_model", 201)
-            for asked in self.server.requests
+    def platform(
+        self,
+        bucket: str = "",
+        keys: Keys | None = None,
+        copies: str = "copies",
+        endpoint: str = "",
+        timeout: float = 10.0,
+    ) -> ObjectRegistry:
+        """As a config would make it."""
+        return s3_registry(
+            f"s3://{bucket or self.bucket}/models",
+            endpoint or self.proxy.url,
+            self.folder / copies,
+            timeout=timeout,
+            transfer_timeout=timeout,
+            **(keys._asdict() if keys else {}),
         )
 
-    def there(self) -> set[str]:
-        return set(self.server.tags())
+    def key(self, name: str) -> str:
+        """Where a model's archive is."""
+        return f"models/versions/{name}/model.tar.gz"
 
-    def of_others(self, name: str) -> None:
-        """A model that somebody else stores."""
-        self.server.add_model(name, write_rasa_model(self.folder, name, b"theirs")[1])
+    def replace(self, name: str) -> None:
+        """Put other content of the same length there."""
+        content = self.s3.content(self.bucket, self.key(name))[::-1]
+        self.s3.client.put_object(Bucket=self.bucket, Key=self.key(name), Body=content)
+
+    def delete(self, name: str) -> None:
+        """Delete the archive, and leave its record."""
+        self.s3.client.delete_object(Bucket=self.bucket, Key=self.key(name))
+
+    def serving(self) -> set[str | None]:
+        """By the word of one that shares nothing with the cycle's."""
+        return {self.platform(copies="other", endpoint=self.s3.url).active()}
+
+    def uploads(self) -> int:
+        return self.proxy.count("PUT", r"/model\.tar\.gz$")
+
+    def there(self) -> set[str]:
+        keys = self.s3.keys(self.bucket, "models/versions")
+        return {key.split("/")[2] for key in keys}
 
 
 @pytest.fixture
-def x(tmp_path: Path, engine: sa.Engine) -> Iterator[RasaXPlace]:
-    """A place whose first model serves."""
-    with rasa_x(tmp_path / "server") as server, fault_proxy(server.url) as proxy:
-        place = RasaXPlace(server, proxy, tmp_path, engine)
+def place(s3: S3Server, tmp_path: Path, engine: sa.Engine) -> Iterator[BucketPlace]:
+    """A bucket whose first model serves."""
+    with fault_proxy(s3.url) as proxy:
+        place = BucketPlace(s3, proxy, tmp_path, engine)
         serve_first(place)
         yield place
 
 
-def wrong_token(place: RasaXPlace):
-    place.lab.platform = place.platform(api_token=WRONG)
+def a_missing_bucket(place: BucketPlace):
+    place.lab.platform = place.platform("no-such-bucket")
     yield
     place.lab.platform = place.platform()
 
 
-def wrong_service_token(place: RasaXPlace):
-    place.lab.platform = place.platform(token=WRONG)
-    yield
+def a_read_only_bucket(place: BucketPlace):
+    reader = place.s3.new_user("s3:ListBucket", "s3:GetObject")
+    place.lab.platform = place.platform(keys=reader)
+    with place.s3.guarded():
+        yield
     place.lab.platform = place.platform()
 
 
-def wrong_password(place: RasaXPlace):
-    place.lab.platform = place.by_login(password=WRONG)
-    yield
-    place.lab.platform = place.by_login()
-
-
-def login_refused_when_it_expires(place: RasaXPlace):
-    place.lab.platform = place.by_login()
-    place.proxy.on("GET", "/health", UNAUTHORISED)
-    place.proxy.on("POST", "/auth", UNAUTHORISED, nth=2)
-    place.proxy.on("POST", "/auth", UNAUTHORISED, nth=3)
-    yield
-    place.proxy.clear()
-
-
-def a_user_without_the_right_to_upload(place: RasaXPlace):
-    place.server.switches.forbidden = {"upload_model"}
-    yield
-    place.server.switches.forbidden = set()
-
-
-def wrong_project(place: RasaXPlace):
-    place.lab.platform = place.platform(project="shop")
-    yield
-    place.server.violations.clear()
+def a_bucket_for_nobody(place: BucketPlace):
+    place.lab.platform = place.platform(keys=place.s3.new_user("s3:ListAllMyBuckets"))
+    with place.s3.guarded():
+        yield
     place.lab.platform = place.platform()
 
 
-def two_models_with_the_tag(place: RasaXPlace):
-    place.of_others("theirs")
-    place.server.store.get("theirs").tags.add("production")
-    yield
-    place.server.store.remove("theirs")
+def a_wrong_secret(place: BucketPlace):
+    keys = place.s3.new_user("s3:*")
+    place.lab.platform = place.platform(keys=keys._replace(secret=WRONG))
+    with place.s3.guarded():
+        yield
+    place.lab.platform = place.platform()
 
 
-def two_models_get_the_tag_meanwhile(place: RasaXPlace):
-    def happens(_: str) -> None:
-        place.of_others("theirs")
-        place.server.store.get("theirs").tags.add("production")
+def an_upload_that_arrives_changed(place: BucketPlace):
+    class Spoiled(Passed):
+        def apply(self, exchange: Exchange) -> None:
+            exchange.forward()
+            exchange.finish()
+            place.replace(exchange.request.path.split("/")[-2])
+            exchange.say(200, b"", {"ETag": '"of what was sent"'})
 
-    yield before("promote", happens)
-    place.server.store.remove("theirs")
-
-
-def a_proxy_that_takes_small_bodies_only(place: RasaXPlace):
-    place.proxy.on("POST", UPLOADS, BodyLimit(100))
-    yield
-    place.proxy.clear()
-
-
-def another_model_of_that_name(place: RasaXPlace):
-    yield before("upload", place.of_others)
-    place.server.store.remove(next(iter(place.there() - {place.champion})))
-
-
-def rasa_too_new_for_us(place: RasaXPlace):
-    place.server.switches.minimum_compatible_version = "3.7.0"
-    yield
-    place.server.switches.minimum_compatible_version = "3.6.0"
-
-
-def incompatible_by_the_time_of_the_tag(place: RasaXPlace):
-    def happens(_: str) -> None:
-        place.server.switches.minimum_compatible_version = "3.6.22"
-
-    yield before("promote", happens)
-    place.server.switches.minimum_compatible_version = "3.6.0"
-
-
-def a_page_for_a_list(place: RasaXPlace):
-    place.proxy.on("GET", MODELS, Page(200))
+    place.proxy.on("PUT", ARCHIVES, Spoiled())
     yield
     place.proxy.clear()
 
 
-def a_page_for_an_upload(place: RasaXPlace):
-    place.proxy.on("POST", UPLOADS, Page(200))
+def an_archive_that_is_replaced_while_it_is_read(place: BucketPlace):
+    class Replacing(Passed):
+        def apply(self, exchange: Exchange) -> None:
+            place.replace(exchange.request.path.split("/")[-2])
+            super().apply(exchange)
+
+    place.proxy.on("GET", ARCHIVES, Replacing())
     yield
     place.proxy.clear()
 
 
-def no_rasa_server(place: RasaXPlace):
-    place.server.switches.rasa_server_down = True
+def a_stored_archive_is_replaced(place: BucketPlace):
+    yield before("promote", place.replace)
+
+
+def a_stored_archive_is_deleted(place: BucketPlace):
+    yield before("promote", place.delete)
+
+
+def the_champions_archive_is_deleted(place: BucketPlace):
+    place.lab.platform = place.platform(copies="of a new machine")
+    kept = place.s3.content(place.bucket, place.key(place.champion))
+    place.delete(place.champion)
     yield
-    place.server.switches.rasa_server_down = False
+    place.s3.client.put_object(Bucket=place.bucket, Key=place.key(place.champion), Body=kept)
 
 
-def no_rasa_server_for_the_upload(place: RasaXPlace):
-    def happens(_: str) -> None:
-        place.server.switches.rasa_server_down = True
+def a_pointer_that_is_no_pointer(place: BucketPlace):
+    key = "models/champion/00000002.json"
+    place.s3.client.put_object(Bucket=place.bucket, Key=key, Body=b"<html>")
+    yield
+    place.s3.client.delete_object(Bucket=place.bucket, Key=key)
 
-    yield before("upload", happens)
-    place.server.switches.rasa_server_down = False
 
-
-def a_list_that_drips(place: RasaXPlace):
+def a_bucket_that_drips(place: BucketPlace):
     place.lab.platform = place.platform(timeout=0.4)
-    place.proxy.on("GET", MODELS, Dripped())
+    place.proxy.on("*", "", Dripped(headers=(("Content-Type", "application/xml"),)))
     yield
     place.proxy.clear()
     place.lab.platform = place.platform()
 
 
-def an_upload_that_drips(place: RasaXPlace):
-    place.lab.platform = place.platform(transfer_timeout=0.4)
-    place.proxy.on("POST", UPLOADS, Dripped())
-    yield
-    place.proxy.clear()
-    place.lab.platform = place.platform()
-
-
-def a_server_that_drips_from_the_upload_on(place: RasaXPlace):
-    def happens(_: str) -> None:
-        place.proxy.on("*", "", Dripped())
-
-    place.lab.platform = place.platform(transfer_timeout=0.4, timeout=0.4)
-    yield before("upload", happens)
-    place.proxy.clear()
-    place.lab.platform = place.platform()
-
-
-def a_server_that_is_gone_when_it_is_promoted(place: RasaXPlace):
+def a_bucket_that_goes_away(place: BucketPlace):
     place.lab.platform = place.platform(timeout=0.5)
-    yield before("promote", lambda _: place.proxy.on("*", "", Closed(forwarded=False)))
+    yield before("upload", lambda _: place.proxy.on("*", "", Closed(forwarded=False)))
     place.proxy.clear()
+    place.lab.platform = place.platform()
 
 
-def an_upload_that_is_always_lost(place: RasaXPlace):
-    place.proxy.on("POST", UPLOADS, Closed(forwarded=False))
+def a_page_for_a_bucket(place: BucketPlace):
+    place.proxy.on("*", "", Page(200))
     yield
     place.proxy.clear()
 
 
-def an_upload_that_is_never_listed(place: RasaXPlace):
-    place.server.switches.listed_after_calls = 10**9
-    yield
-    place.server.switches.listed_after_calls = 0
-    for model in place.server.store.all():
-        model.calls_until_listed = 0
-
-
-def the_stored_model_is_replaced(place: RasaXPlace):
-    def happens(name: str) -> None:
-        place.server.store.remove(name)
-        place.of_others(name)
-
-    yield before("promote", happens)
-
-
-def the_stored_model_is_deleted(place: RasaXPlace):
-    yield before("promote", place.server.store.remove)
-
-
-def it_is_deleted_while_it_is_tagged(place: RasaXPlace):
-    def happens(name: str) -> None:
-        place.proxy.on("PUT", TAGS, Meanwhile(lambda: place.server.store.remove(name)))
-
-    yield before("promote", happens)
-    place.proxy.clear()
-
-
-def a_tag_that_does_not_move(place: RasaXPlace):
-    place.proxy.on("PUT", TAGS, Page(204, b"", ()))
-    yield
-    place.proxy.clear()
-
-
-BAD_RASA_X = [
-    Bad(wrong_token, "pull", "401: Auth required", "check `api_token`"),
-    Bad(wrong_service_token, "pull", "401: Auth required", "check `token`"),
-    Bad(wrong_password, "pull", "/api/auth answered 401: unauthorized", "check `username` and"),
-    Bad(login_refused_when_it_expires, "train", "/api/auth answered 401", "check `username` and"),
-    Bad(a_user_without_the_right_to_upload, "upload", "POST .* answered 403", "give it the right"),
-    Bad(wrong_project, "pull", "404: Project 'shop' was not found", "`project` (now 'shop')"),
-    Bad(two_models_with_the_tag, "pull", "2 models .* 'production'.*, theirs", "take the tag off"),
-    Bad(two_models_get_the_tag_meanwhile, "promote", "2 models .*, theirs", "take the tag", True),
-    Bad(a_proxy_that_takes_small_bodies_only, "upload", "answered 413", "client_max_body_size"),
-    Bad(another_model_of_that_name, "upload", "another shop-.* is stored", "another name", True),
-    Bad(rasa_too_new_for_us, "train", r"Rasa 3\.7\.0 or newer, .* 3\.6\.21", "`rasa.python`"),
-    Bad(incompatible_by_the_time_of_the_tag, None, "is not compatible", left=True),
-    Bad(a_page_for_a_list, "pull", "a web page titled '200 OK'", "check `url`"),
-    Bad(a_page_for_an_upload, "upload", "a web page titled '200 OK'", "check `url`"),
-    Bad(no_rasa_server, "train", "production Rasa server answers 502, 200", "/api/health"),
-    Bad(no_rasa_server_for_the_upload, "upload", "500: 'NoneType'.*answers 502", "/api/health"),
-    Bad(a_list_that_drips, "pull", r"GET .*/models had no answer within 0\.4 s", "set how long"),
-    Bad(an_upload_that_drips, "upload", r"POST .*/models had no answer within 0\.4 s", "set how long"),
-    Bad(a_server_that_drips_from_the_upload_on, "upload", r"no answer within 0\.4 s", "set how long"),
-    Bad(a_server_that_is_gone_when_it_is_promoted, "promote", "closed the connection", "`retrainer models`", True),
-    Bad(an_upload_that_is_always_lost, "upload", "closed the connection before", "should say why"),
-    Bad(an_upload_that_is_never_listed, "upload", r"does not list it after 0\.3 s", "look for it", True),
-    Bad(the_stored_model_is_replaced, "promote", "was replaced: its SHA-256", "delete", True),
-    Bad(the_stored_model_is_deleted, "promote", "there is no model", "`retrainer models`"),
-    Bad(it_is_deleted_while_it_is_tagged, "promote", "there is no model", "`retrainer models`"),
-    Bad(a_tag_that_does_not_move, "promote", "is active at .*, shop-.* should be", "`retrainer models`", True),
+BAD_BUCKETS = [
+    Bad(a_missing_bucket, "pull", "there is no bucket no-such-bucket", "create the bucket"),
+    Bad(a_read_only_bucket, "train", "access is denied", "rights to list, read, write"),
+    Bad(a_bucket_for_nobody, "pull", "access is denied", "rights to list, read, write"),
+    Bad(a_wrong_secret, "pull", r"not accepted \(SignatureDoesNotMatch\)", "check `key` and"),
+    Bad(an_upload_that_arrives_changed, "upload", "sent with the SHA-256 .* read back", "look at"),
+    Bad(an_archive_that_is_replaced_while_it_is_read, "upload", "replaced while", "who else"),
+    Bad(a_stored_archive_is_replaced, "promote", "has the SHA-256 .* is recorded", "move", True),
+    Bad(a_stored_archive_is_deleted, "promote", r"model\.tar\.gz is gone", "move", True),
+    Bad(the_champions_archive_is_deleted, "evaluate", r"model\.tar\.gz is gone", "move"),
+    Bad(a_pointer_that_is_no_pointer, "pull", "does not say which model is active", "delete"),
+    Bad(a_bucket_that_drips, "pull", r"no answer within 0\.4 s", "`timeout`"),
+    Bad(a_bucket_that_goes_away, "upload", r"no answer within 0\.5 s", "`timeout`"),
+    Bad(a_page_for_a_bucket, "pull", "the server cannot answer now", "try again later"),
 ]
 
 
-@pytest.mark.parametrize("bad", BAD_RASA_X, ids=lambda bad: bad.id)
-def test_bad_input_from_rasa_x(x: RasaXPlace, bad: Bad, caplog: pytest.LogCaptureFixture):
+@pytest.mark.parametrize("bad", BAD_BUCKETS, ids=lambda bad: bad.id)
+def test_bad_input_from_a_bucket(place: BucketPlace, bad: Bad, caplog: pytest.LogCaptureFixture):
     """One clear error, the champion serves on, and the next cycle promotes."""
-    require_named(x, bad, caplog)
+    require_named(place, bad, caplog)
+
+
+# --- Rasa servers ----------------------------------------------------------------------------------
+
+
+class FleetPlace:
+    """Two Rasa servers that are told to load files of a registry."""
+
+    token = "rasa-SECRET-token"
+
+    def __init__(self, stubs: list[StubRasa], folder: Path, engine: sa.Engine) -> None:
+        self.stubs, self.folder, self.engine = stubs, folder, engine
+        self.secrets, self.champion = (self.token,), ""
+        self.lab = laboratory(folder, engine)
+        self.lab.write(utterances(25), {"track-way-3 the order": "track"})
+        self.lab.platform = self.platform()
+        for stub in stubs:
+            stub.token = self.token
+            stub.parsed = {"intent": {"name": "track", "confidence": 0.9}, "entities": []}
+
+    def platform(self, **given: Any) -> RasaServerPlatform:
+        """As a config would make it; short limits of time."""
+        plain: dict[str, Any] = {
+            "servers": [{"url": stub.url} for stub in self.stubs],
+            "server_token": self.token,
+            "folder": self.folder / "models",
+            "activation": "file",
+            "smoke": ["/greet"],
+            "confirm_within": 0.5,
+            "timeout": 5,
+        }
+        options = RasaServerPlatform.Options.model_validate(plain | given)
+        return RasaServerPlatform.from_options(options, folder=self.folder / "state")
+
+    def serving(self) -> set[str | None]:
+        """By the pointer, and by each server."""
+        registry = EmbeddedRegistry(self.folder / "models")
+        ids = {
+            read_metadata(registry.fetch(model.name))["model_id"]: model.name
+            for model in registry.models()
+        }
+        loaded = {ids[stub.loaded["model_id"]] if stub.loaded else None for stub in self.stubs}
+        return {registry.active(), *loaded}
+
+    def uploads(self) -> int:
+        """None is deleted here."""
+        return len(self.there())
+
+    def there(self) -> set[str]:
+        return {model.name for model in EmbeddedRegistry(self.folder / "models").models()}
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, engine: sa.Engine) -> Iterator[FleetPlace]:
+    """Two servers that serve the first model."""
+    with stub_rasa() as one, stub_rasa() as two:
+        place = FleetPlace([one, two], tmp_path, engine)
+        serve_first(place)
+        place.lab.write(utterances(60), {"track-way-3 the order": "track"})
+        yield place
+
+
+def a_wrong_token(place: FleetPlace):
+    place.lab.platform = place.platform(server_token=WRONG)
+    yield
+    place.lab.platform = place.platform()
+
+
+def a_server_of_another_rasa(place: FleetPlace):
+    place.stubs[1].version = "3.5.17"
+    yield
+    place.stubs[1].version = "3.6.21"
+
+
+def a_server_that_loads_newer_models_only(place: FleetPlace):
+    place.stubs[1].minimum = "3.6.22"
+    yield
+    place.stubs[1].minimum = "3.5.0"
+
+
+def a_server_that_is_down(place: FleetPlace):
+    servers = [{"url": place.stubs[0].url}, {"url": NOBODY}]
+    place.lab.platform = place.platform(servers=servers, timeout=0.5)
+    yield
+    place.lab.platform = place.platform()
+
+
+def a_server_that_goes_down_meanwhile(place: FleetPlace):
+    place.lab.platform = place.platform(timeout=0.5)
+    yield before("promote", lambda _: place.stubs[1].answers.update({STATUS: closes}))
+    place.stubs[1].answers.clear()
+    place.lab.platform = place.platform()
+
+
+def a_server_behind_a_login_page(place: FleetPlace):
+    place.stubs[1].answers[STATUS] = sends(200, b"<html>", Content_Type="text/html")
+    yield
+    place.stubs[1].answers.clear()
+
+
+def a_server_that_drips(place: FleetPlace):
+    place.lab.platform = place.platform(timeout=0.4)
+    place.stubs[1].answers[STATUS] = drips_body
+    yield
+    place.stubs[1].answers.clear()
+    place.lab.platform = place.platform()
+
+
+def a_server_that_does_not_load_it(place: FleetPlace):
+    loads, said = place.stubs[0].answer, b'{"message": "Agent could not be loaded."}'
+
+    def refuse_new(exchange: Any) -> None:
+        if place.champion in place.stubs[0].told[-1]["model_file"]:
+            del place.stubs[0].answers[LOAD]
+            loads(exchange)
+            place.stubs[0].answers[LOAD] = refuse_new
+        else:
+            exchange.send(400, said, Content_Type="application/json")
+
+    place.stubs[0].answers[LOAD] = refuse_new
+    yield
+    place.stubs[0].answers.clear()
+
+
+def a_server_with_models_of_its_own(place: FleetPlace):
+    place.stubs[0].own_models = True
+    yield
+    place.stubs[0].own_models = False
+
+
+def a_server_that_understands_otherwise(place: FleetPlace):
+    right = place.stubs[0].parsed
+    place.stubs[0].parsed = {"intent": {"name": "cancel", "confidence": 0.9}, "entities": []}
+    yield
+    place.stubs[0].parsed = right
+
+
+def a_server_that_says_nothing(place: FleetPlace):
+    place.stubs[0].said = []
+    yield
+    place.stubs[0].said = [{"text": "Hello"}]
+
+
+NOBODY = "http://127.0.0.1:1"
+STATUS, LOAD = ("GET", "/status"), ("PUT", "/model")
+BACK = "was promoted but does not serve; .* is back: "
+BAD_SERVERS = [
+    Bad(a_wrong_token, "train", "401: User is not authenticated", "--auth-token"),
+    Bad(a_server_of_another_rasa, "train", r"is Rasa 3\.5\.17.*Rasa 3\.6\.21", "`rasa.python`"),
+    Bad(a_server_that_loads_newer_models_only, "train", r"of 3\.6\.22 or newer", "`rasa.python`"),
+    Bad(a_server_that_is_down, "train", f"{NOBODY}/status: nobody listens", "start it again"),
+    Bad(a_server_that_goes_down_meanwhile, None, "closed the connection", left=True),
+    Bad(a_server_behind_a_login_page, "train", "answered 200 with a web page", "looks like"),
+    Bad(a_server_that_drips, "train", r"/status had no answer within 0\.4 s", "start it again"),
+    Bad(a_server_that_does_not_load_it, "confirm", BACK + ".*400: Agent could", "log", True),
+    Bad(
+        a_server_with_models_of_its_own, "confirm", "endpoints.yml has a `models:`", "remove", True
+    ),
+    Bad(a_server_that_understands_otherwise, "confirm", "1 of the 1 must-pass", "same ver", True),
+    Bad(a_server_that_says_nothing, "confirm", "no answer to the smoke", "log", True),
+]
+
+
+@pytest.mark.parametrize("bad", BAD_SERVERS, ids=lambda bad: bad.id)
+def test_bad_input_from_a_rasa_server(
+    fleet: FleetPlace, bad: Bad, caplog: pytest.LogCaptureFixture
+):
+    """One clear error, the champion serves on, and the next cycle promotes."""
+    require_named(fleet, bad, caplog)

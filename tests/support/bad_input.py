@@ -12,18 +12,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 import sqlalchemy as sa
+from support.archives import write_rasa_model
+from support.fault_proxy import FaultProxy
+from support.rasa_x import RasaXServer
 from support.worlds import Laboratory, utterances
 
+from retrainer.adapters.clock import SystemClock
+from retrainer.adapters.rasa_x.platform import RasaXPlatform
 from retrainer.domain.cycle import PromotionReason, Status
 from retrainer.domain.verdict import Outcome
+from retrainer.pipeline.runner import run_cycle
 from retrainer.pipeline.steps import CYCLE, Step
 from retrainer.ports import CycleReport
 from retrainer.reports.json_report import to_json
 from retrainer.store import history
+from retrainer.store.engine import make_engine
+from retrainer.store.owner import current_owner
 from retrainer.store.run_store import SqlRunStore
 
 #: What is given instead of each true secret; nobody may get to see it either.
@@ -175,3 +183,76 @@ def require_no_secret(place: Place, caplog: pytest.LogCaptureFixture) -> None:
 def _reports(place: Place) -> list[CycleReport]:
     rows = history.list_cycles(place.engine)
     return [history.get(place.engine, str(row.cycle.number)).report for row in rows]
+
+
+class RasaXPlace:
+    """A double of Rasa X, behind a proxy."""
+
+    def __init__(
+        self, server: RasaXServer, proxy: FaultProxy, folder: Path, engine: sa.Engine
+    ) -> None:
+        self.server, self.proxy, self.folder, self.engine = server, proxy, folder, engine
+        self.secrets = (server.api_token, server.password, server.service_token)
+        self.lab = laboratory(folder, engine)
+        self.lab.platform = self.platform()
+        self.champion = ""
+
+    def platform(self, **given: Any) -> RasaXPlatform:
+        """As a config would make it; short limits of time."""
+        return rasa_x_platform(self.proxy.url, self.folder, **given)
+
+    def by_login(self, **given: Any) -> RasaXPlatform:
+        """With user and password."""
+        login = {"username": self.server.username, "password": self.server.password}
+        return self.platform(**{**login, **given})
+
+    def serving(self) -> set[str | None]:
+        """By the tag."""
+        return {name for name, tags in self.server.tags().items() if "production" in tags} or {None}
+
+    def uploads(self) -> int:
+        """As the server tells it."""
+        return sum(
+            (asked.operation, asked.status) == ("upload_model", 201)
+            for asked in self.server.requests
+        )
+
+    def there(self) -> set[str]:
+        """Those of others included."""
+        return set(self.server.tags())
+
+    def of_others(self, name: str) -> None:
+        """A model that somebody else stores."""
+        self.server.add_model(name, write_rasa_model(self.folder, name, b"theirs")[1])
+
+
+def rasa_x_platform(url: str, folder: Path, **given: Any) -> RasaXPlatform:
+    """As a config would make it; short limits of time."""
+    plain: dict[str, Any] = {
+        "url": url,
+        "timeout": 5,
+        "transfer_timeout": 10,
+        "ready_timeout": 0.2,
+        "listing_timeout": 0.3,
+        "evaluate": False,
+    }
+    if not given.keys() & {"api_token", "username", "token"}:
+        plain["api_token"] = RasaXServer.api_token
+    options = RasaXPlatform.Options.model_validate(plain | given)
+    return RasaXPlatform.from_options(options, folder=folder / "state")
+
+
+def live_cycle(lab: Laboratory, engine: sa.Engine) -> CycleReport:
+    """A cycle by the clock, and in the name, of this process, so that another can take it up."""
+    clock = SystemClock()
+    world = replace(lab.world(), clock=clock, store=SqlRunStore(engine, clock))
+    return run_cycle(world, owner=current_owner())
+
+
+def cycle_of_a_child(folder: Path, database: str, url: str) -> None:
+    """What a process of its own does at a `RasaXPlace` in this folder, with better data."""
+    engine = make_engine(database)
+    lab = laboratory(folder, engine)
+    lab.platform = rasa_x_platform(url, folder)
+    lab.write(utterances(60))
+    live_cycle(lab, engine)

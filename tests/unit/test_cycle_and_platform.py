@@ -9,7 +9,7 @@ from retrainer.domain.cycle import Status
 from retrainer.domain.evaluation import PlatformFigures
 from retrainer.domain.rules import MustPassUtterances, PlatformGain
 from retrainer.domain.verdict import NamedRule, Outcome, Policy
-from retrainer.errors import PlatformError, PlatformNotReady
+from retrainer.errors import ModelConflict, PlatformError, PlatformNotReady, ServerError
 from retrainer.pipeline.steps import CYCLE
 
 
@@ -119,3 +119,46 @@ def test_half_the_data_never_trains(served):
     assert "40% are gone, at most 20% may be" in report.error
     served.write(utterances(20))
     assert served.run().cycle.status is Status.COMPLETED
+
+
+class Away:
+    """A platform that answers until the upload, which fails, and nothing afterwards."""
+
+    def __init__(self, platform, error):
+        self._platform, self._error, self._away = platform, error, False
+
+    def __getattr__(self, name):
+        return getattr(self._platform, name)
+
+    def upload(self, model, archive):
+        self._platform.upload(model, archive)
+        self._away = True
+        raise self._error
+
+    def active(self):
+        if self._away:
+            raise ServerError("no answer")
+        return self._platform.active()
+
+
+def test_a_platform_that_stays_away_ends_the_cycle_all_the_same(served):
+    """People learn the same night why it failed; what could not be taken back is said."""
+    platform = served.platform
+    served.platform = Away(platform, ServerError("the upload was lost", tip="look at the proxy"))
+    report = served.run()
+    assert (report.cycle.status, report.failed_step) == (Status.FAILED, "upload")
+    assert (report.error, report.tip) == ("the upload was lost", "look at the proxy")
+    assert "upload was not taken back: no answer" in served.listener.warnings
+    served.platform = platform
+    assert platform.active() == served.champion
+    assert served.run().state.verdict.outcome is Outcome.PROMOTE
+
+
+def test_what_others_stored_under_that_name_is_not_taken_back(served):
+    """A conflict stored nothing of ours, so its undo deletes nothing."""
+    served.platform.failures["upload"] = ModelConflict("another one has that name")
+    report = served.run()
+    assert (report.cycle.status, report.failed_step) == (Status.FAILED, "upload")
+    assert served.platform.calls["remove"] == 0
+    served.platform.failures.clear()
+    assert served.run().state.verdict.outcome is Outcome.PROMOTE

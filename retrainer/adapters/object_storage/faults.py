@@ -61,6 +61,11 @@ def failure(doing: str, error: Exception, location: Location, limit: float) -> P
 
     `limit` is the time that it had, in seconds.
     """
+    if isinstance(error, OSError) and error.errno == errno.EBUSY:  # s3fs compares the marks
+        return PlatformError(
+            f"{doing}: it was replaced while it was read",
+            tip="who else writes there? run the cycle again",
+        )
     words = " ".join(_redacted(error, location).split())[:_LONGEST]
     return (
         _refused(doing, error, location)
@@ -113,7 +118,10 @@ def _unanswered(
     if kinds & _LATE:
         return late(doing, limit)
     if kinds & _BROKEN:
-        return ServerError(f"{doing}: the connection was lost ({type(error).__name__})")
+        return ServerError(
+            f"{doing}: the connection was lost ({type(error).__name__})",
+            tip="the log of the server, or of a proxy in front of it, should say why",
+        )
     if kinds & _UNREACHABLE:
         address = location.access.endpoint_url or location.url
         return ServerError(f"{doing}: {address} cannot be reached", tip="is the server up?")

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Literal, Self
 
 from retrainer.adapters.files import storage_errors
-from retrainer.adapters.http import Answer
+from retrainer.adapters.http import Answer, refused
 from retrainer.adapters.rasa_x.connection import NOT_FOUND, RasaX, listed
 from retrainer.adapters.rasa_x.connection_options import ConnectionOptions
+from retrainer.adapters.rasa_x.eras import Era
 from retrainer.adapters.rasa_x.nlu_exports import Export, scan_json, scan_yaml
 from retrainer.adapters.rasa_x.nlu_extras import EXTRAS
 from retrainer.adapters.rasa_x.story_fragments import of_kind, together
@@ -28,6 +29,12 @@ _EXPORTS = ("/projects/{project}/training_data", "/projects/{project}/data.json"
 _EXAMPLES = ("/projects/{project}/training_examples", "/projects/{project}/data")
 #: The first that the server knows how to write is taken; Rasa 3 reads both.
 _ACCEPT = {"Accept": "application/x-yaml, application/json;q=0.9"}
+
+
+_KINDS_OF_YAML = (
+    *("application/x-yaml", "application/yaml", "text/yaml", "text/x-yaml"),
+    *("text/plain", "application/octet-stream", ""),
+)
 
 
 class RasaXSource:
@@ -120,26 +127,30 @@ class _Pull:
     def _stories(self) -> str:
         stories = listed(self._rasa_x.call("GET", "/stories"))
         texts = of_kind(stories, rules=False)
-        self._write(f"{_FOLDER}/stories.yml", together("stories", texts))
+        self._write(f"{_FOLDER}/stories.yml", together("stories", sorted(texts)))
         if tests := of_kind(stories, rules=False, tests=True):
-            self._write("tests/rasa_x/test_stories.yml", together("stories", tests))
+            self._write("tests/rasa_x/test_stories.yml", together("stories", sorted(tests)))
         return f"{len(texts)} stories"
 
     def _rules(self) -> str | None:
         answer = self._rasa_x.call("GET", "/rules", accept={NOT_FOUND})
-        if answer.status == NOT_FOUND:  # a server of Rasa 1, which knows no rules
-            return None
+        if answer.status == NOT_FOUND:
+            if self._rasa_x.era in (Era.LATE, Era.ENTERPRISE):
+                raise refused(answer, tip="leave 'rules' out of `parts` if there are none")
+            return None  # a server of Rasa 1, which knows no rules
         # Rules may be told from stories by where they are listed alone.
         texts = [t for rule in (True, False) for t in of_kind(listed(answer), rules=rule)]
-        self._write(f"{_FOLDER}/rules.yml", together("rules", texts))
+        self._write(f"{_FOLDER}/rules.yml", together("rules", sorted(texts)))
         return f"{len(texts)} rules"
 
     def _domain(self) -> str:
         answer = self._rasa_x.call("GET", "/domains", accept={NOT_FOUND})
         files = [] if answer.status == NOT_FOUND else listed(answer)
         if len(files) > 1:
-            for number, file in enumerate(files, start=1):
-                self._write(f"domain/{number:02}.yml", str(file.get("content_yaml") or ""))
+            # The order that a list comes in is not documented, and must not make a night a new one.
+            texts = sorted(str(file.get("content_yaml") or "") for file in files)
+            for number, text in enumerate(texts, start=1):
+                self._write(f"domain/{number:02}.yml", text)
             return f"{len(files)} files"
         self._write("domain.yml", self._text("domain", "/domain"))
         return "1 file"
@@ -202,4 +213,10 @@ def _scanned(answer: Answer, file: Path) -> tuple[Export, str]:
         start = content.read(200).lstrip()
     if answer.kind == "application/json" or start.startswith(b"{"):
         return scan_json(file), ".json"
+    if answer.kind not in _KINDS_OF_YAML:
+        raise ProjectError(
+            f"{answer.where} answered with {answer.kind}, YAML or JSON is needed: Rasa 3 reads "
+            "nothing else",
+            tip="leave 'nlu' out of `parts`, and take it from git or a folder",
+        )
     return scan_yaml(file), ".yml"
