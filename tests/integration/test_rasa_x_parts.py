@@ -40,13 +40,12 @@ def test_rules_are_not_lost_in_silence(tmp_path: Path, era) -> None:
             assert "`parts`" in (caught.value.tip or "")
 
 
-@pytest.mark.parametrize("kind", ["text/markdown", "image/png"])
-def test_an_export_that_rasa_3_cannot_read_is_refused(tmp_path: Path, kind: str) -> None:
+def test_an_export_of_another_kind_is_refused(tmp_path: Path) -> None:
     """With what to do: the part may come from git."""
-    page = Page(200, b"## intent:greet\n- hello\n", (("Content-Type", kind),))
+    page = Page(200, b"## intent:greet\n- hello\n", (("Content-Type", "image/png"),))
     with rasa_x(tmp_path / "server", parts=PARTS) as server, fault_proxy(server.url) as to:
         to.on("GET", "/training_data$", page)
-        with pytest.raises(ProjectError, match=f"answered with {kind}, YAML or JSON") as caught:
+        with pytest.raises(ProjectError, match="answered with image/png, YAML, JSON or") as caught:
             pull(to.url, server.api_token, tmp_path / "into", "nlu")
         assert "git" in (caught.value.tip or "")
 

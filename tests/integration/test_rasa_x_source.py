@@ -106,6 +106,18 @@ def test_rasa_reads_the_same_examples(era: Era, rasa: RasaClient, tmp_path: Path
 
 
 @pytest.mark.rasa
+def test_rasa_reads_what_was_markdown(rasa: RasaClient, tmp_path: Path) -> None:
+    """A server that writes nothing but Markdown: examples, entities and their roles survive."""
+    own = write_project(tmp_path / "own")
+    with place(tmp_path, X_2020) as here:
+        here.proxy.on("GET", "/data.json$", Page(404))
+        pulled = here.pull(parts=("nlu",))
+    assert list(files(pulled)) == ["data/rasa_x/nlu.yml"]
+    expected = normal(rasa.read_examples([own.root / "data"]))
+    assert normal(rasa.read_examples([pulled])) == expected
+
+
+@pytest.mark.rasa
 @pytest.mark.parametrize("era", [X_2021, ENTERPRISE_1], ids=lambda era: era.name)
 def test_a_whole_project_is_sound(era: Era, rasa: RasaClient, tmp_path: Path) -> None:
     """Everything that Rasa needs comes from Rasa X, and Rasa's validator has nothing against it."""

@@ -17,6 +17,7 @@ from retrainer.adapters.rasa_x.connection_options import ConnectionOptions
 from retrainer.adapters.rasa_x.eras import Era
 from retrainer.adapters.rasa_x.nlu_exports import Export, scan_json, scan_yaml
 from retrainer.adapters.rasa_x.nlu_extras import EXTRAS
+from retrainer.adapters.rasa_x.nlu_markdown import to_yaml
 from retrainer.adapters.rasa_x.story_fragments import of_kind, together
 from retrainer.domain.cycle import Origin
 from retrainer.errors import ProjectError
@@ -26,6 +27,7 @@ Part = Literal["nlu", "stories", "rules", "domain", "responses", "config"]
 _FOLDER = "data/rasa_x"
 _BAD_REQUEST = 400
 _EXPORTS = ("/projects/{project}/training_data", "/projects/{project}/data.json")
+_MARKDOWN = "/projects/{project}/data.md"
 _EXAMPLES = ("/projects/{project}/training_examples", "/projects/{project}/data")
 #: The first that the server knows how to write is taken; Rasa 3 reads both.
 _ACCEPT = {"Accept": "application/x-yaml, application/json;q=0.9"}
@@ -96,7 +98,11 @@ class _Pull:
         file = self._into / _FOLDER / "nlu"
         with storage_errors("writing", file):
             file.parent.mkdir(parents=True, exist_ok=True)
-        answer = self._rasa_x.download(file, *_EXPORTS, headers=_ACCEPT)
+        answer = self._rasa_x.download(
+            file, *_EXPORTS, headers=_ACCEPT, accept={_BAD_REQUEST, NOT_FOUND}
+        )
+        if answer.status in (_BAD_REQUEST, NOT_FOUND):  # it may write nothing but Markdown
+            answer = self._rasa_x.download(file, _MARKDOWN)
         export, suffix = _scanned(answer, file)
         self._require_all(export)
         with storage_errors("writing", file):
@@ -213,10 +219,13 @@ def _scanned(answer: Answer, file: Path) -> tuple[Export, str]:
         start = content.read(200).lstrip()
     if answer.kind == "application/json" or start.startswith(b"{"):
         return scan_json(file), ".json"
-    if answer.kind not in _KINDS_OF_YAML:
+    if answer.kind == "text/markdown":
+        markdown = file.rename(file.with_suffix(".md"))
+        to_yaml(markdown, file)
+        markdown.unlink()
+    elif answer.kind not in _KINDS_OF_YAML:
         raise ProjectError(
-            f"{answer.where} answered with {answer.kind}, YAML or JSON is needed: Rasa 3 reads "
-            "nothing else",
+            f"{answer.where} answered with {answer.kind}, YAML, JSON or Markdown is needed",
             tip="leave 'nlu' out of `parts`, and take it from git or a folder",
         )
     return scan_yaml(file), ".yml"
