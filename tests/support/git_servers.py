@@ -12,11 +12,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import asyncssh
+from support.loopback import LoopbackServer
 
 USER, TOKEN = "git", "glpat-SECRET/TOKEN+1"
 AUTHOR = "Ada Lovelace"
@@ -99,7 +100,7 @@ class Upstream:
         return self.git("show", f"{branch}:{name}", at=self.bare)
 
 
-class GitHttp:
+class GitHttp(LoopbackServer):
     """`git http-backend` over all repositories below `root`.
 
     `mode` says how it answers: ok, hang, html, forbidden, dumb. With `protected` it wants USER and
@@ -113,35 +114,7 @@ class GitHttp:
         self.mode = "ok"
         self.requests: list[str] = []
         self.authorizations: list[str] = []
-        self.stopping = threading.Event()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.answer(self)
-
-            do_POST = do_GET  # noqa: N815 - the name http.server calls
-
-            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-                """Say nothing."""
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._http.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stopping.set()
-        self._http.shutdown()
-        self._thread.join(5)
-        self._http.server_close()
+        super().__init__()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Answer one request in the current mode."""

@@ -1,12 +1,13 @@
 """A Slack on loopback: it checks messages as Slack does, and fails in every way that Slack may."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from support.loopback import LoopbackServer
 
 TOKEN = "xoxb-SECRET-TOKEN"
 WEBHOOK_PATH = "/services/T0SECRET/B0SECRET/XXSECRETXX"
@@ -53,7 +54,7 @@ def _is_text(text: dict[str, Any], longest: int) -> bool:
     )
 
 
-class SlackServer:
+class SlackServer(LoopbackServer):
     """`mode` says how it answers; `messages` are those that it took; `requests` counts all.
 
     Modes: ok, rate_limited, server_error, hang, drip, garbage, html, list, closed, or the name of
@@ -64,33 +65,7 @@ class SlackServer:
         self.mode = "ok"
         self.requests = 0
         self.messages: list[dict[str, Any]] = []
-        self.stopping = threading.Event()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                server.answer(self)
-
-            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-                """Say nothing."""
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._http.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stopping.set()
-        self._http.shutdown()
-        self._thread.join(5)
-        self._http.server_close()
+        super().__init__()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Answer one request in the current mode."""
