@@ -15,7 +15,7 @@ class Platform(Protocol):
     def require_ready(self, rasa_version: str) -> None:
         """Make sure that a model of this version of Rasa could be stored and served now.
 
-        Asked before a cycle trains, and by `retrainer check`; changes nothing.
+        Asked before a cycle trains, and by `retrainer check`; changes no model, nor which serves.
 
         Raises:
             PlatformNotReady: it could not, and why.
