@@ -80,6 +80,10 @@ class PlatformNotReady(PlatformError):
     """The platform cannot take or serve a model now; nothing was changed."""
 
 
+class OutcomeUnknown(PlatformError):
+    """It is not known whether the active model was changed."""
+
+
 class ServerError(PlatformError):
     """A server did not answer, or not as asked."""
 

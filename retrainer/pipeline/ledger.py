@@ -1,7 +1,7 @@
 """The ledger against what really serves."""
 
 from retrainer.domain.cycle import Promotion, PromotionReason
-from retrainer.errors import PlatformError, RetrainerError, ServerError
+from retrainer.errors import OutcomeUnknown, PlatformError, RetrainerError, ServerError
 from retrainer.pipeline.world import Desk
 
 
@@ -36,6 +36,7 @@ def activate(desk: Desk, model: str, *, expected: str | None) -> None:
     `confirm` to find out.
 
     Raises:
+        OutcomeUnknown: it failed, and the platform cannot be asked any more.
         RetrainerError: it is not active; as `Platform.activate`.
     """
     try:
@@ -44,9 +45,10 @@ def activate(desk: Desk, model: str, *, expected: str | None) -> None:
         try:
             active = desk.platform.active()
         except ServerError:
-            raise PlatformError(
+            raise OutcomeUnknown(
                 f"{error}; whether {model} serves now could not be asked",
-                tip="`retrainer models` says what serves, as soon as the platform answers again",
+                tip="`retrainer models` says what serves, as soon as the platform answers again; "
+                "a cycle goes on from here at the next run",
             ) from error
         if active != model:
             raise

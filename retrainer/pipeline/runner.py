@@ -9,6 +9,7 @@ from retrainer.errors import (
     DatabaseError,
     LeaseLost,
     ModelConflict,
+    OutcomeUnknown,
     PlatformError,
     RetrainerError,
 )
@@ -44,6 +45,7 @@ def run_cycle(
         CycleRunning: another process is running a cycle of this assistant.
         LeaseLost: another process took the cycle over.
         DatabaseError: the cycle could not be recorded; it goes on at the next run.
+        OutcomeUnknown: the platform went away while it promoted; the cycle goes on at the next run.
     """
     with world.rasa:
         while True:
@@ -92,7 +94,7 @@ class _Run:
                 continue
             try:
                 self._perform(step)
-            except (LeaseLost, DatabaseError):
+            except (LeaseLost, DatabaseError, OutcomeUnknown):
                 raise  # nothing can be recorded now; whoever is next takes the cycle up from here
             except RetrainerError as error:
                 self._world.store.step_failed(self._lease, step.name, str(error))
