@@ -68,6 +68,9 @@ def take_back(
     The model `before` is confirmed in its turn. Returns what to raise: why `model` does not serve,
     and what serves now. Again: the platform does nothing, and the ledger does not repeat its
     newest row.
+
+    Raises:
+        OutcomeUnknown: the platform went away meanwhile.
     """
     failed = f"{model} was promoted but does not serve"
     if before is None:
@@ -77,6 +80,8 @@ def take_back(
         )
     try:
         activate(desk, before, expected=model)
+    except OutcomeUnknown:
+        raise
     except RetrainerError as second:
         return PlatformError(
             f"{failed}: {error}; and {before} could not be brought back: {second}",

@@ -128,7 +128,7 @@ def _platform_figures(model: str, world: World) -> PlatformFigures | None:
     """What the platform measures by itself; ours count, so its failure is no reason to fail."""
     try:
         return world.platform.evaluation(model)
-    except PlatformError as error:
+    except (PlatformError, StorageError) as error:
         world.listener.warn(f"the platform did not evaluate {model}: {error}")
         return None
 

@@ -62,6 +62,7 @@ def confirm(cycle: Cycle, state: State, world: World) -> State:
     try:
         world.platform.confirm(model, must_pass=_understood(cycle, state, world))
     except RetrainerError as error:
+        world.fence()  # asking the servers took its time: whoever took the cycle over decides
         raise take_back(
             world.desk, model, before=previous, actor=ACTOR, error=error, cycle=cycle.number
         ) from error

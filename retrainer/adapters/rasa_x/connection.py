@@ -172,13 +172,14 @@ class RasaX:
         Raises:
             ServerError: as for `call`; or the list ended before the number of items it announced.
         """
-        offset, first = 0, object()
+        offset, seen = 0, set[str]()
         while True:
             asked = {**(params or {}), "limit": size, "offset": offset}
             answer = self.call("GET", *routes, names=names, params=asked)
             page, total = listed(answer, key), _total(answer)
-            if page and page[0] == first:  # it does not know `offset`: everything came at once
+            if seen.issuperset(map(_identity, page)):  # nothing new: it does not know `offset`
                 page = []
+            seen.update(map(_identity, page))
             if not page and total is not None and offset < total:
                 raise ServerError(
                     f"{answer.where} gave {offset} items in all, it announced {total}",
@@ -187,7 +188,6 @@ class RasaX:
             if not page:
                 return
             yield page
-            first = first if offset else page[0]
             offset += len(page)
             if len(page) > size if total is None else offset >= total:
                 return
@@ -281,6 +281,12 @@ def listed(answer: Answer, key: str = "data") -> list[Any]:
 def _is_missing(answer: Answer) -> bool:
     """Whether the server has no such route; the web interface answers for some of those."""
     return answer.status in (NOT_FOUND, NOT_ALLOWED) or (answer.status < 300 and answer.is_page)  # noqa: PLR2004 - HTTP's success
+
+
+def _identity(item: object) -> str:
+    """What an item is known by, even if it changes between two pages of a list."""
+    known = item.get("model") or item.get("id") if isinstance(item, Mapping) else None
+    return str(known) if known else repr(item)
 
 
 def _total(answer: Answer) -> int | None:

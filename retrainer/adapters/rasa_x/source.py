@@ -6,6 +6,7 @@
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, Self
@@ -164,9 +165,8 @@ class _Pull:
     def _responses(self) -> str | None:
         """Those that the domain does not hold already."""
         domains = [self._into / "domain.yml", *self._into.glob("domain/*.yml")]
-        words = ("\nresponses:", "\ntemplates:")
         held = [d.read_text(encoding="utf-8") for d in domains if d.is_file()]
-        if any(word in f"\n{text}" for text in held for word in words):
+        if any(_HOLDS_RESPONSES.search(text) for text in held):
             return None
         responses: dict[str, list[dict[str, object]]] = {}
         for page in self._rasa_x.pages("/responses", "/templates", key="responses"):
@@ -176,6 +176,8 @@ class _Pull:
                 responses.setdefault(name, []).append(shown)
         if not responses:
             return None
+        for variations in responses.values():  # their order is not documented either
+            variations.sort(key=lambda each: json.dumps(each, sort_keys=True))
         content = json.dumps(responses, ensure_ascii=False, indent=1, sort_keys=True)
         self._write("domain/rasa_x_responses.yml", f'version: "3.1"\nresponses: {content}\n')
         return f"{len(responses)} responses"
@@ -208,6 +210,8 @@ class _Pull:
             file.write_text(content, encoding="utf-8")
 
 
+#: A domain that was written with all its keys has them empty.
+_HOLDS_RESPONSES = re.compile(r"(?m)^(?:responses|templates):(?!\s*(?:\{\s*\}|null|~)\s*$)")
 _OF_RESPONSE = frozenset(
     {"text", "buttons", "image", "custom", "channel", "attachment", "elements"}
 )
