@@ -10,7 +10,7 @@ from typing import Self
 from retrainer.adapters.files import storage_errors
 from retrainer.errors import StorageError
 
-_Identity = tuple[int, int, int]
+_Identity = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +63,7 @@ class Archive:
 
 
 def _identity(status: os.stat_result) -> _Identity:
-    # Not its time: caches of platforms set that whenever a file is used.
-    return status.st_dev, status.st_ino, status.st_size
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _content(descriptor: int, path: Path) -> tuple[_Identity, str]:

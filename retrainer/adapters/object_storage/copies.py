@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from retrainer.adapters.files import sha256, storage_errors
+from retrainer.adapters.files import mark_used, sha256, storage_errors
 
 #: How many fetched models are kept, those that were used last.
 KEPT = 5
@@ -33,7 +33,7 @@ class LocalCopies:
         path = self._path(name)
         with storage_errors("reading", path), suppress(FileNotFoundError):
             if sha256(path) == digest:
-                os.utime(path)
+                mark_used(path)
                 return path
         with storage_errors("writing", path):
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -62,10 +62,10 @@ class LocalCopies:
         copies: list[tuple[float, Path]] = []
         for path in self._folder.iterdir():
             with suppress(OSError):
-                used = path.stat().st_mtime
+                status = path.stat()
                 if path.name.endswith(_SUFFIX):
-                    copies.append((used, path))
-                elif path.name.startswith(_UNFINISHED) and used < now - _LEFTOVER:
+                    copies.append((status.st_atime, path))
+                elif path.name.startswith(_UNFINISHED) and status.st_mtime < now - _LEFTOVER:
                     path.unlink()
         for _, path in sorted(copies)[:-KEPT]:
             with suppress(OSError):

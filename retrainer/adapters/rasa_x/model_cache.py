@@ -1,13 +1,11 @@
 """Downloaded archives: a few of them, each wholly there or not at all."""
 
 import hashlib
-import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from retrainer.adapters.files import storage_errors, sync_folder
+from retrainer.adapters.files import mark_used, storage_errors, sync_folder
 from retrainer.adapters.rasa_x.scratch import scratch
 
 #: How many are kept; a cycle reads two at once.
@@ -31,7 +29,7 @@ class ModelCache:
         mark = hashlib.sha256(known.encode()).hexdigest()[:16]
         path = self._folder / f"{name}.{mark}.tar.gz"
         with storage_errors("reading", path), suppress(FileNotFoundError):
-            os.utime(path)  # the least recently used go first
+            mark_used(path)  # the least recently used go first
             return path
         with scratch(self._folder) as folder:
             copy = folder / path.name
@@ -48,8 +46,6 @@ class ModelCache:
             path.unlink(missing_ok=True)
 
     def _prune(self) -> None:
-        def age(path: Path) -> float:
-            return time.time() - path.stat().st_mtime
-
-        for path in sorted(self._folder.glob("*.tar.gz"), key=age)[KEPT:]:
+        copies = sorted(self._folder.glob("*.tar.gz"), key=lambda path: path.stat().st_atime)
+        for path in copies[:-KEPT]:
             path.unlink(missing_ok=True)
