@@ -11,7 +11,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from retrainer.adapters.files import storage_errors
+from retrainer.adapters.files import sha256, storage_errors
+from retrainer.domain.cycle import Model
 from retrainer.errors import ModelArchiveError
 
 METADATA = "metadata.json"
@@ -55,6 +56,33 @@ def read_metadata(path: Path) -> dict[str, Any]:
                 f"{path} ({path.stat().st_size} bytes) is not a whole gzipped tar archive: {error}",
                 tip=_TIP,
             ) from error
+
+
+def require_described(model: Model, archive: Path) -> None:
+    """Make sure that an archive is the one that `model` describes, byte by byte.
+
+    Raises:
+        ModelArchiveError: it is missing, or another one.
+        StorageError: it could not be read.
+    """
+    if not archive.is_file():
+        raise ModelArchiveError(f"{archive} is not a file, the archive of a model is needed")
+    with storage_errors("reading", archive):
+        require_digest(model, archive, sha256(archive))
+
+
+def require_digest(model: Model, archive: Path, found: str) -> None:
+    """Make sure that `found`, the SHA-256 of the archive or of a copy, is the described one.
+
+    Raises:
+        ModelArchiveError: it is another one.
+    """
+    if found != model.sha256:
+        raise ModelArchiveError(
+            f"{archive} has the SHA-256 {found}, {model.sha256} is recorded for "
+            f"{model.name}: it was changed since it was trained",
+            tip="run the cycle again",
+        )
 
 
 class _Bounded:

@@ -7,8 +7,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from retrainer.adapters.files import sha256, storage_errors
+from retrainer.adapters.model_archive import require_digest
 from retrainer.domain.cycle import Model
-from retrainer.errors import ModelArchiveError, PlatformError
+from retrainer.errors import PlatformError
 
 ARCHIVE, RECORD = "model.tar.gz", "model.json"
 _MODEL = TypeAdapter(Model)
@@ -22,13 +23,7 @@ def write(folder: Path, model: Model, archive: Path) -> None:
         OSError: it could not be written.
     """
     shutil.copyfile(archive, folder / ARCHIVE)
-    found = sha256(folder / ARCHIVE)
-    if found != model.sha256:
-        raise ModelArchiveError(
-            f"{archive} has the SHA-256 {found}, {model.sha256} is recorded for "
-            f"{model.name}: it was changed since it was trained",
-            tip="run the cycle again",
-        )
+    require_digest(model, archive, sha256(folder / ARCHIVE))
     (folder / RECORD).write_bytes(_MODEL.dump_json(model, indent=2))
 
 

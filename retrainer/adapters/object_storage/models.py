@@ -11,9 +11,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retrainer.adapters.files import sha256, storage_errors
+from retrainer.adapters.model_archive import require_described
 from retrainer.adapters.object_storage.storage import ObjectStorage
 from retrainer.domain.cycle import Model
-from retrainer.errors import ModelArchiveError, ModelConflict, ModelNotFound, PlatformError
+from retrainer.errors import ModelConflict, ModelNotFound, PlatformError
 from retrainer.ports import Clock
 
 _VERSIONS, _ARCHIVE, _RECORD = "versions", "model.tar.gz", "model.json"
@@ -52,7 +53,7 @@ class ObjectModels:
             ModelArchiveError: the archive is not the one that `model` describes.
             PlatformError: it could not be stored; there is no such model then.
         """
-        _require_described(model, archive)
+        require_described(model, archive)
         stored = self.find(model.name)
         if stored is None:
             self._sweep()
@@ -210,16 +211,3 @@ def _models(objects: set[str], part: str) -> list[str]:
     return sorted(
         words[1] for words in split if len(words) == len((_VERSIONS, "", part)) and words[2] == part
     )
-
-
-def _require_described(model: Model, archive: Path) -> None:
-    if not archive.is_file():
-        raise ModelArchiveError(f"{archive} is not a file, the archive of a model is needed")
-    with storage_errors("reading", archive):
-        found = sha256(archive)
-    if found != model.sha256:
-        raise ModelArchiveError(
-            f"{archive} has the SHA-256 {found}, {model.sha256} is recorded for "
-            f"{model.name}: it was changed since it was trained",
-            tip="run the cycle again",
-        )

@@ -4,8 +4,7 @@ import re
 import time
 from pathlib import Path
 
-from retrainer.adapters.files import sha256, storage_errors
-from retrainer.adapters.model_archive import read_metadata
+from retrainer.adapters.model_archive import read_metadata, require_described
 from retrainer.adapters.polling import polls
 from retrainer.adapters.rasa_x.connection import NOT_FOUND, RasaX
 from retrainer.adapters.rasa_x.listing import Entry, entries
@@ -13,7 +12,6 @@ from retrainer.adapters.rasa_x.model_records import ModelRecord, ModelRecords
 from retrainer.adapters.rasa_x.model_transfer import GATEWAY, ModelTransfer
 from retrainer.domain.cycle import Model
 from retrainer.errors import (
-    ModelArchiveError,
     ModelConflict,
     ModelNotFound,
     PlatformError,
@@ -176,13 +174,4 @@ def _require_described(model: Model, archive: Path) -> None:
             f"{model.name!r} is not a name that a model may have: 1 to 128 of letters, digits, "
             "`.`, `_` and `-`, the first a letter or a digit"
         )
-    if not archive.is_file():
-        raise ModelArchiveError(f"{archive} is not a file, the archive of a model is needed")
-    with storage_errors("reading", archive):
-        found = sha256(archive)
-    if found != model.sha256:
-        raise ModelArchiveError(
-            f"{archive} has the SHA-256 {found}, {model.sha256} is recorded for "
-            f"{model.name}: it was changed since it was trained",
-            tip="run the cycle again",
-        )
+    require_described(model, archive)
