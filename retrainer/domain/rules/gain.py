@@ -42,22 +42,28 @@ class Gain:
                 "gain",
                 Outcome.HOLD,
                 f"{self.metric} was not measured on {evaluation.challenger.examples} examples for "
-                f"{' and '.join(_missing(before, after))}, "
+                f"{' and '.join(missing(before, after))}, "
                 f"a gain of more than {points(self.more_than)} is needed",
                 limit=self.more_than,
             )
-        gain = after - before
-        passed = gain > self.more_than + ROUNDING
-        return Check(
-            "gain",
-            Outcome.PROMOTE if passed else Outcome.REJECT,
-            f"{self.metric} went from {before:.4f} to {after:.4f} ({points(gain)}), "
-            f"{'' if passed else 'not '}more than the {points(self.more_than)} asked for",
-            observed=gain,
-            limit=self.more_than,
-        )
+        return compared("gain", self.metric, before, after, self.more_than)
 
 
-def _missing(before: float | None, after: float | None) -> list[str]:
+def compared(rule: str, what: str, before: float, after: float, more_than: float) -> Check:
+    """REJECT unless `what` went up by more than `more_than`, rounding aside; all are shares."""
+    gain = after - before
+    passed = gain > more_than + ROUNDING
+    return Check(
+        rule,
+        Outcome.PROMOTE if passed else Outcome.REJECT,
+        f"{what} went from {before:.4f} to {after:.4f} ({points(gain)}), "
+        f"{'' if passed else 'not '}more than the {points(more_than)} asked for",
+        observed=gain,
+        limit=more_than,
+    )
+
+
+def missing(before: float | None, after: float | None) -> list[str]:
+    """Whose figure there is none of."""
     named = {"the champion": before, "the challenger": after}
     return [name for name, value in named.items() if value is None]

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 
 from retrainer.domain.evaluation import Evaluation, Report
-from retrainer.domain.rules.limits import ROUNDING, points, require_share
+from retrainer.domain.rules.gain import compared, missing
+from retrainer.domain.rules.limits import points, require_share
 from retrainer.domain.verdict import Check, Outcome
 
 
@@ -33,25 +34,15 @@ class PlatformGain:
             )
         before, after = _f1(evaluation.champion), _f1(evaluation.challenger)
         if before is None or after is None:
-            named = {"the champion": before, "the challenger": after}
-            missing = " and ".join(name for name, value in named.items() if value is None)
             return Check(
                 "platform_gain",
                 Outcome.HOLD,
-                f"the platform gave no F1 of {missing}, "
+                f"the platform gave no F1 of {' and '.join(missing(before, after))}, "
                 f"a gain of more than {points(self.more_than)} is needed",
                 limit=self.more_than,
             )
-        gain = after - before
-        passed = gain > self.more_than + ROUNDING
-        return Check(
-            "platform_gain",
-            Outcome.PROMOTE if passed else Outcome.REJECT,
-            f"the platform's own F1 went from {before:.4f} to {after:.4f} ({points(gain)}), "
-            f"{'' if passed else 'not '}more than the {points(self.more_than)} asked for",
-            observed=gain,
-            limit=self.more_than,
-        )
+        what = "the platform's own F1"
+        return compared("platform_gain", what, before, after, self.more_than)
 
 
 def _f1(report: Report) -> float | None:
