@@ -9,6 +9,8 @@ RASA_ENVIRONMENT := $(CURDIR)/.venv-rasa
 ERA ?= 2021
 SERVICE := .venv/.ready
 RASA := .venv-rasa/.ready-for-make
+# Two processes share the files of tests in the order of tests/conftest.py.
+PYTEST := $(BIN)/pytest -n 2 --no-loadscope-reorder
 
 
 help: ## List the commands
@@ -42,13 +44,15 @@ demo-rasa-x: setup ## The same against a Rasa X (a test double) and a real Rasa 
 demo-servers: setup ## Two real Rasa servers that follow a promotion and a rollback
 	PYTHONPATH=tests $(BIN)/python tests/demonstrations/servers.py build/demo-servers
 
+test: export PYTHONDONTWRITEBYTECODE := # what is compiled once serves hundreds of processes
 test: setup ## The whole test suite, real Rasa and Postgres included
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/coverage run -m pytest
+	$(PYTEST) tests/unit --cov --cov-report=
 	$(BIN)/coverage report --include 'retrainer/domain/*,retrainer/pipeline/*' --fail-under 95
+	$(PYTEST) --ignore tests/unit
 
 unit: $(SERVICE) ## The tests that take seconds
 	$(BIN)/pytest tests/unit
@@ -74,6 +78,7 @@ lock: $(SERVICE) ## Pin the newest allowed version of every dependency, with has
 	$(LOCK) --python-version 3.11 pyproject.toml --extra postgres --output-file deploy/requirements.txt
 	$(LOCK) --python-version 3.11 pyproject.toml --extra postgres --group dev --output-file deploy/requirements-dev.txt
 	$(LOCK) --python-version 3.8 $(WORKER)/pyproject.toml --output-file $(WORKER)/requirements.txt
+	echo hatchling | $(LOCK) --python-version 3.11 - --output-file deploy/docker/build-constraints.txt
 
 clean: ## Delete the environments and everything that was built
 	rm -rf .venv .venv-rasa ..venv-rasa.setup build dist .coverage .hypothesis

@@ -6,6 +6,7 @@ Anything that is not a `RetrainerError` is a bug in retrainer.
 """
 
 import inspect
+from datetime import datetime
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -50,6 +51,10 @@ class RasaEnvironmentError(RasaError):
 
 class RasaWorkerDied(RasaError):
     """The Rasa worker ended in the middle of its work."""
+
+
+class RasaOutOfMemory(RasaError):
+    """Rasa needed more memory than it may have."""
 
 
 class RasaTimeout(RasaError):
@@ -115,14 +120,49 @@ class CycleRunning(RetrainerError):
     exit_code = EXIT_BUSY
 
 
+class NothingToDo(RetrainerError):
+    """No cycle was asked for, and none was interrupted."""
+
+
+class CyclePostponed(RetrainerError):
+    """The cycle waits for the hours in which its assistant may be changed."""
+
+    exit_code = EXIT_BUSY
+
+    def __init__(self, message: str | None = None, *, until: datetime) -> None:
+        super().__init__(message)
+        #: When it may go on, aware UTC.
+        self.until = until
+
+
+class CycleInterrupted(RetrainerError):
+    """The cycle was told to stop; it goes on from here at the next start."""
+
+    exit_code = EXIT_BUSY
+
+
+class AssistantPaused(RetrainerError):
+    """The assistant is paused."""
+
+    exit_code = EXIT_BUSY
+
+
 class LeaseLost(RetrainerError):
     """Another process took this cycle over; this one stops without touching anything."""
 
     exit_code = EXIT_BUSY
 
 
+class BackupError(RetrainerError):
+    """The backup could not be made or restored."""
+
+
 class CycleNotFound(RetrainerError):
     """There is no such cycle."""
+
+
+class NotAwaitingApproval(RetrainerError):
+    """The cycle does not wait for a person's answer."""
 
 
 class NotificationError(RetrainerError):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +18,47 @@ settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
 
 #: Tests that continuous integration has to run: a skipped one says nothing, and looks like a pass.
-NEVER_SKIPPED = ("rasa", "postgres")
+NEVER_SKIPPED = ("rasa", "postgres", "systemd")
+
+
+#: Files that share what takes long to make (models, a server): one process of `-n` runs them all.
+TOGETHER = {
+    "rasa": (
+        *("test_cycle_real_rasa", "test_model_server", "test_rasa_servers", "test_rasa_worker"),
+        *("test_rasa_worker_figures", "test_rasa_x_double", "test_training_file"),
+    ),
+    "mlflow": ("test_mlflow_notifier", "test_notifiers"),
+}
+#: What takes longest comes first, so that no process is left with it at the end.
+RINGS = ("end_to_end", "integration", "contract", "unit")
+
+
+def group_of(file: PurePath) -> str:
+    """The tests that one process runs: those of this file, and of the files that it shares with."""
+    return next((name for name, files in TOGETHER.items() if file.stem in files), str(file))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """With several processes (`-n 2`) no file is torn apart, so what it makes is made once."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where it is asked for
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(PurePath(nodeid.partition("::")[0]))
+
+    return ByGroup(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The order in which several processes take their work."""
+    if hasattr(config, "workerinput"):
+        items.sort(
+            key=lambda item: (
+                RINGS.index(item.path.parent.name),
+                group_of(item.path) not in TOGETHER,
+            )
+        )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,6 +14,11 @@ class FolderArtifacts:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def folder(self) -> Path:
+        """Where they are."""
+        return self._folder
+
     def write(self, name: str, content: bytes) -> None:
         """Store atomically and durably; an earlier content of that name is replaced.
 

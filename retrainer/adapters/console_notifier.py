@@ -1,6 +1,7 @@
 """Tells of a cycle in plain text on a stream: in a terminal, a log or systemd's journal."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self, TextIO
 
@@ -39,7 +40,17 @@ class ConsoleNotifier:
         Raises:
             NotificationError: the stream is closed or does not take it.
         """
-        text = self._render(report).text
+        self._write(self._render(report).text)
+
+    def notify_summary(self, report: CycleReport, missed: Sequence[CycleReport]) -> None:
+        """Write the report with a line for each of the missed cycles; again: it writes it again.
+
+        Raises:
+            NotificationError: the stream is closed or does not take it.
+        """
+        self._write(self._render(report, missed).text)
+
+    def _write(self, text: str) -> None:
         stream = sys.stderr if self._stream is None else self._stream
         encoding = getattr(stream, "encoding", None) or "utf-8"
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from threading import Thread
 from typing import TypeVar
 
@@ -24,5 +25,6 @@ def within(seconds: float, call: Callable[[], _Result], *, name: str) -> _Result
         except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
             outcome.set_exception(error)
 
-    Thread(target=run, name=name, daemon=True).start()
+    # In our context, so that what it logs is known to belong to the same cycle.
+    Thread(target=copy_context().run, args=(run,), name=name, daemon=True).start()
     return outcome.result(timeout=seconds)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from functools import cache
 from itertools import takewhile
@@ -11,9 +10,11 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from retrainer.adapters.files import storage_errors
+from retrainer.adapters.files import digest_of
+from retrainer.adapters.plain_files import Tally, copy, require_within, unreadable
 from retrainer.domain.cycle import Origin
 from retrainer.errors import ProjectError
+from retrainer.ports import DataSeen
 
 #: What belongs to a Rasa project. `*` and `?` stand for characters but `/`, `**` for any number of
 #: folders, none of them for a leading dot; a folder's own name stands for all that is in it.
@@ -49,6 +50,8 @@ Patterns = tuple[Annotated[str, AfterValidator(_inside)], ...]
 class DirectorySource:
     """A `DataSource` that copies a project's files, byte by byte, from a folder."""
 
+    counts_examples = False
+
     class Options(BaseModel):
         """Options of `type = "directory"`."""
 
@@ -63,12 +66,20 @@ class DirectorySource:
         exclude: Patterns = ()
         """Patterns of the files to leave out of those."""
 
+        linked_folders: tuple[Path, ...] = ()
+        """Folders outside of `path` that links in it may lead to; relative to the config file."""
+
     @classmethod
     def from_options(cls, options: Options, *, folder: Path, cache: Path) -> Self:
         """The source that the options describe; a relative `path` starts at `folder`."""
-        del cache
+        path = folder / options.path.expanduser()
+        linked = (folder / each.expanduser() for each in options.linked_folders)
         return cls(
-            folder / options.path.expanduser(), include=options.include, exclude=options.exclude
+            path,
+            include=options.include,
+            exclude=options.exclude,
+            within=(path, *linked),
+            state=tuple(cache.parents)[:2],
         )
 
     def __init__(
@@ -77,19 +88,55 @@ class DirectorySource:
         *,
         include: tuple[str, ...] = PROJECT_FILES,
         exclude: tuple[str, ...] = (),
-        within: Path | None = None,
+        within: tuple[Path, ...] = (),
+        state: tuple[Path, ...] = (),
     ) -> None:
-        """With `within`, a link that leads out of that folder is refused."""
+        """A link that leads out of the folders `within` is refused; empty: out of `path`.
+
+        `state` are folders of our own, which `look` passes over where they lie in the project.
+        """
         self._path, self._include, self._exclude = path, include, exclude
-        self._within = within and within.resolve()
+        self._within = tuple(folder.resolve() for folder in within or (path,))
+        real = path.resolve()
+        self._state = {folder.resolve() for folder in state} - {real, *real.parents}
+
+    def look(self) -> DataSeen:
+        """Names, sizes and times of the files, without reading one; counts nothing.
+
+        A file that was written again with the same content looks like another one.
+
+        Raises:
+            ProjectError: the folder is missing, not readable or holds no file of a project.
+        """
+        files, seen = self._found(frozenset(self._state), Tally(str(self._path))), []
+        for name in files:
+            try:
+                status = (self._path / name).stat()
+            except OSError as error:
+                raise unreadable(self._path / name, error) from error
+            seen.append((name, status.st_size, status.st_mtime_ns))
+        return DataSeen(digest_of(*seen))
 
     def pull(self, into: Path) -> tuple[Origin, ...]:
         """Write the project's files below the empty folder `into`; returns the project's path.
 
         Raises:
-            ProjectError: the folder is missing or holds no file of a project, or one of the files
-                is not readable.
+            ProjectError: the folder is missing or holds no file of a project; one of the files is
+                not readable, no file or elsewhere; or there is too much of them.
             StorageError: a file could not be written.
+        """
+        # The folder of all snapshots may lie in the project, and must not be taken up in it.
+        skip = frozenset({into.resolve(), into.resolve().parent})
+        tally = Tally(str(self._path))
+        for name in self._found(skip, tally):
+            copy(self._path / name, into / name, name, self._within, tally)
+        return (Origin(str(self._path)),)
+
+    def _found(self, skip: frozenset[Path], tally: Tally) -> list[str]:
+        """As `_files`, at least one.
+
+        Raises:
+            ProjectError: the folder is missing, not readable or holds no file of a project.
         """
         if not self._path.is_dir():
             found = "is not a folder" if self._path.exists() else "does not exist"
@@ -97,35 +144,26 @@ class DirectorySource:
                 f"the project's folder {self._path} {found}",
                 tip="correct source.path of this assistant in the config",
             )
-        # The folder of all snapshots may lie in the project, and must not be taken up in it.
-        skip = frozenset({into.resolve(), into.resolve().parent})
         try:
-            files = self._files(skip)
+            files = self._files(skip, tally)
         except OSError as error:
-            raise _unreadable(Path(error.filename or self._path), error) from error
+            raise unreadable(Path(error.filename or self._path), error) from error
         if not files:
             raise ProjectError(
                 f"0 files in the project's folder {self._path} match, at least 1 is needed: "
                 f"looked for {', '.join(self._include)}",
                 tip="correct source.path or source.include of this assistant in the config",
             )
-        for name in files:
-            _require_within(self._path / name, self._within)
-            content = _read(self._path / name)
-            target = into / name
-            with storage_errors("writing", target):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content)
-        return (Origin(str(self._path)),)
+        return files
 
-    def _files(self, skip: frozenset[Path]) -> list[str]:
+    def _files(self, skip: frozenset[Path], tally: Tally) -> list[str]:
         """The names of the files to take, relative to the project, in order."""
 
         @cache
         def below(start: str) -> tuple[str, ...]:
             folder = self._path / start
             above = frozenset(folder.resolve().parents)
-            return tuple(_walk(folder, start, skip, above, self._within))
+            return tuple(_walk(folder, start, skip, above, self._within, tally))
 
         found: set[str] = set()
         for pattern in self._include:
@@ -150,37 +188,35 @@ class DirectorySource:
 
 
 def _walk(
-    folder: Path, name: str, skip: frozenset[Path], above: frozenset[Path], within: Path | None
+    folder: Path,
+    name: str,
+    skip: frozenset[Path],
+    above: frozenset[Path],
+    within: tuple[Path, ...],
+    tally: Tally,
 ) -> Iterator[str]:
     """The names of all files below a folder, links followed, hidden folders left out.
 
     Each begins with `name`, that of the folder; `above` are the real folders that it is in.
     """
-    _require_within(folder, within)
     real = folder.resolve()
     if real in above:
         raise ProjectError(
             f"{folder} is a link to {real}, a folder that it lies in: a loop without an end",
             tip=f"remove the link {folder}, or leave it out with source.exclude",
         )
+    require_within(folder, within, real)
+    tally.folder(name or ".", real)
     if real in skip:
         return
     with os.scandir(folder) as entries:
         for entry in entries:
             below = f"{name}/{entry.name}" if name else entry.name
+            tally.name(below)
             if not entry.is_dir():
                 yield below
             elif not entry.name.startswith("."):
-                yield from _walk(folder / entry.name, below, skip, above | {real}, within)
-
-
-def _require_within(path: Path, folder: Path | None) -> None:
-    real = os.path.realpath(path)  # bears a loop of links
-    if folder and not Path(real).is_relative_to(folder):
-        raise ProjectError(
-            f"{path} is a link that leads out of the project, to {real}",
-            tip="remove the link, or leave it out with source.exclude",
-        )
+                yield from _walk(folder / entry.name, below, skip, above | {real}, within, tally)
 
 
 def _fixed_part(pattern: str) -> tuple[str, bool]:
@@ -202,30 +238,3 @@ def _part(part: str) -> str:
     wildcards = {"*": "[^/]*", "?": "[^/]"}
     guard = "(?!\\.)" if part[0] in wildcards else ""
     return guard + "".join(wildcards.get(character) or re.escape(character) for character in part)
-
-
-def _read(path: Path) -> bytes:
-    """The content of a file; a pipe or a device is refused, since reading one may never end."""
-    try:
-        str(path).encode()
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ProjectError(
-                f"{path} is not an ordinary file, and nothing else can be copied",
-                tip="remove it, or leave it out with source.exclude",
-            )
-        return path.read_bytes()
-    except UnicodeEncodeError as error:
-        raise ProjectError(
-            f"the name of {str(path)!r} is not UTF-8", tip="rename the file"
-        ) from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> ProjectError:
-    broken = path.is_symlink() and not os.path.exists(path)  # noqa: PTH110 - bears a loop of links
-    reason = "it is a link that leads nowhere" if broken else error.strerror
-    return ProjectError(
-        f"{path} is not readable: {reason}",
-        tip="make it readable for this user, or leave it out with source.exclude",
-    )

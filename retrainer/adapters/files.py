@@ -1,6 +1,7 @@
 """Files that are either wholly there or not at all, and stay after a power cut."""
 
 import hashlib
+import json
 import os
 import tempfile
 import time
@@ -21,6 +22,11 @@ def storage_errors(doing: str, path: Path) -> Iterator[None]:
             f"{doing} {path} failed: {error.strerror or error}",
             tip=f"free space or rights below {path.parent}, then run the same command again",
         ) from error
+
+
+def digest_of(*facts: object) -> str:
+    """64 hexadecimal digits that are others if one of these facts is; they are what JSON can say."""
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from retrainer.adapters.files import storage_errors
+from retrainer.adapters.files import digest_of, storage_errors
 from retrainer.adapters.folders import unfinished
 from retrainer.domain.cycle import Origin
 from retrainer.errors import ProjectError
-from retrainer.ports import DataSource
+from retrainer.ports import DataSeen, DataSource
 
 
 class MergedSource:
@@ -16,6 +16,22 @@ class MergedSource:
 
     def __init__(self, sources: Mapping[str, DataSource]) -> None:
         self._sources = dict(sources)
+
+    @property
+    def counts_examples(self) -> bool:
+        """Whether one of the sources counts its examples."""
+        return any(source.counts_examples for source in self._sources.values())
+
+    def look(self) -> DataSeen:
+        """What all of them show together; the examples are those of the sources that count theirs.
+
+        Raises:
+            ProjectError, ServerError: as each source does.
+        """
+        seen = {name: source.look() for name, source in self._sources.items()}
+        counts = [each.examples for each in seen.values() if each.examples is not None]
+        tokens = sorted((name, each.token) for name, each in seen.items())
+        return DataSeen(digest_of(*tokens), sum(counts) if counts else None)
 
     def pull(self, into: Path) -> tuple[Origin, ...]:
         """Pull every source into the folder `into`; a file comes from one of them only.

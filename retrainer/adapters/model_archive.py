@@ -6,6 +6,7 @@ left to Rasa, so everything is looked at before Rasa gets to see it, without unp
 
 import gzip
 import json
+import re
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -18,13 +19,25 @@ from retrainer.errors import ModelArchiveError
 METADATA = "metadata.json"
 
 #: Limits of what an archive may ask of the machine: bytes once unpacked, members, bytes of one
-#: read (a header, or the metadata). The largest Rasa models known unpack to a few gigabytes.
+#: read (a header, or the metadata) and of all together, which are held in memory. The largest Rasa
+#: models known unpack to a few gigabytes.
 MAXIMUM_SIZE = 20 * 1000**3
 MAXIMUM_MEMBERS = 10_000
-_MAXIMUM_READ = 16 * 1000**2
+_MAXIMUM_READ, _MAXIMUM_HEADERS = 16 * 1000**2, 32 * 1000**2
+#: Bytes that `tarfile` goes back over what it has read. Going back further would unpack all anew.
+_LOOK_BACK = 1 << 20
+#: How many times its own size an archive may unpack to, where that is more than `FREE_SIZE` bytes.
+#: Models unpack to three times theirs at most, zeros to a thousand times.
+MAXIMUM_RATIO = 100
+FREE_SIZE = 250 * 1000**2
+#: What stands for another place on some system that a model may be served on, or in a terminal.
+_ODD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]|^[A-Za-z]:")
 
 _TIP = "train or fetch the model again; `tar -tzf FILE` lists what an archive holds"
-_BROKEN = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OverflowError)
+_BROKEN = (
+    *(tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OverflowError),
+    RecursionError,  # headers that each announce another one
+)
 
 
 def require_safe_archive(path: Path) -> None:
@@ -32,7 +45,7 @@ def require_safe_archive(path: Path) -> None:
 
     Raises:
         ModelArchiveError: it is missing, truncated, damaged, no gzipped tar or no Rasa 3 model; or
-            it holds an absolute path, a `..`, a device, or more than the limits above.
+            it holds a path that leads elsewhere, a device, or more than the limits above.
         StorageError: it could not be read.
     """
     read_metadata(path)
@@ -85,21 +98,43 @@ def require_digest(model: Model, archive: Path, found: str) -> None:
         )
 
 
+def maximum_size(path: Path) -> int:
+    """How many bytes an archive of this size may unpack to.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    return min(MAXIMUM_SIZE, max(FREE_SIZE, MAXIMUM_RATIO * path.stat().st_size))
+
+
 class _Bounded:
     """The unpacked bytes of an archive, as much of them as the limits allow."""
 
     def __init__(self, path: Path, stream: gzip.GzipFile) -> None:
         self._path, self._stream = path, stream
+        self._headers = 0
+        self.limit = maximum_size(path)
 
     def read(self, size: int) -> bytes:
         if size > _MAXIMUM_READ:
             raise _refused(self._path, f"a header of {size} bytes, at most {_MAXIMUM_READ} may be")
+        self._headers += size
+        if self._headers > _MAXIMUM_HEADERS:
+            raise _refused(self._path, f"more than {_MAXIMUM_HEADERS} bytes of headers")
         return self._stream.read(size)
 
     def seek(self, position: int) -> int:
-        if position > MAXIMUM_SIZE:
-            raise _too_large(self._path, position)
+        if position > self.limit:
+            raise self.too_large(position)
+        if position < self._stream.tell() - _LOOK_BACK:
+            raise tarfile.ReadError(f"a header leads back to byte {position}")
         return self._stream.seek(position)
+
+    def too_large(self, size: int) -> ModelArchiveError:
+        what = f"{size} bytes or more once unpacked, at most {self.limit} may be"
+        packed = self._path.stat().st_size
+        ratio = f" in an archive of {packed}" if self.limit < MAXIMUM_SIZE else ""
+        return _refused(self._path, what + ratio)
 
     def tell(self) -> int:
         return self._stream.tell()
@@ -113,19 +148,26 @@ class _Bounded:
         while block := self._stream.read(1 << 20):
             if block.count(0) != len(block):
                 raise tarfile.ReadError(f"damaged at byte {position} of the unpacked archive")
-            if self.tell() > MAXIMUM_SIZE:
-                raise _too_large(self._path, self.tell())
+            if self.tell() > self.limit:
+                raise self.too_large(self.tell())
+
+
+class _Member(tarfile.TarInfo):
+    """A member that is not sparse: a map of holes may take `tarfile` days to read."""
+
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        raise tarfile.ReadError("a sparse file, which no model needs")
 
 
 def _inspect(path: Path, stream: _Bounded) -> dict[str, Any]:
     metadata: dict[str, Any] | None = None
     size = 0
-    with tarfile.open(fileobj=stream, mode="r:") as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Member) as archive:  # type: ignore[call-overload]
         for number, member in enumerate(archive, 1):
             _require_inside(path, member)
             size += member.size
-            if size > MAXIMUM_SIZE:
-                raise _too_large(path, size)
+            if size > stream.limit:
+                raise stream.too_large(size)
             if number > MAXIMUM_MEMBERS:
                 raise _refused(path, f"more than {MAXIMUM_MEMBERS} members")
             if PurePosixPath(member.name) == PurePosixPath(METADATA):
@@ -145,10 +187,21 @@ def _require_inside(path: Path, member: tarfile.TarInfo) -> None:
     """
     if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
         raise _refused(path, f"{member.name!r}, which is a device, a pipe or of no known type")
-    for place in (member.name, *([member.linkname] if member.linkname else [])):
-        if place.startswith("/") or ".." in PurePosixPath(place).parts:
-            arrow = f" -> {member.linkname!r}" if member.linkname else ""
-            raise _refused(path, f"{member.name!r}{arrow}, which points outside its folder")
+    require_safe_name(path, member.name)
+    if member.linkname:
+        require_safe_name(path, member.linkname, f"{member.name!r} -> ")
+
+
+def require_safe_name(path: Path, name: str, of: str = "") -> None:
+    """Make sure that a name in an archive stays inside the folder that it is unpacked in.
+
+    Raises:
+        ModelArchiveError: it does not, or may not on every system.
+    """
+    if name.startswith("/") or ".." in PurePosixPath(name).parts:
+        raise _refused(path, f"{of}{name!r}, which points outside its folder")
+    if _ODD.search(name):
+        raise _refused(path, f"{of}{name!r}, which means another place on some systems")
 
 
 def _parse(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:
@@ -167,10 +220,6 @@ def _parse(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> dic
             f"{path}: {METADATA} holds a {type(metadata).__name__}, an object is needed", tip=_TIP
         )
     return metadata
-
-
-def _too_large(path: Path, size: int) -> ModelArchiveError:
-    return _refused(path, f"{size} bytes or more once unpacked, at most {MAXIMUM_SIZE} may be")
 
 
 def _refused(path: Path, what: str) -> ModelArchiveError:

@@ -13,7 +13,9 @@ from typing import Any, Self
 from retrainer.adapters import rasa_codec as codec
 from retrainer.adapters.files import storage_errors, sync_folder
 from retrainer.adapters.model_archive import read_metadata, require_safe_archive
+from retrainer.adapters.processes import proxies
 from retrainer.adapters.rasa_process import Event, RasaProcess
+from retrainer.adapters.resource_limits import ResourceLimits
 from retrainer.domain.cycle import Finding
 from retrainer.domain.examples import Example, MustPass
 from retrainer.domain.predictions import Prediction
@@ -57,7 +59,7 @@ class RasaClient:
     """Implements `retrainer.ports.Rasa`.
 
     `python` is Rasa's interpreter, `cache` the folder of Rasa's fingerprint cache (one for each
-    assistant), `log` the file that the worker's output goes to.
+    assistant), `log` the file that the worker's output goes to, `resources` what it may take.
     One request runs at a time; after the worker died the next request starts another.
     """
 
@@ -68,9 +70,11 @@ class RasaClient:
         cache: Path,
         log: Path,
         limits: TimeLimits | None = None,
+        resources: ResourceLimits | None = None,
     ) -> None:
         self._python, self._cache, self._log = python, cache, log
         self._limits = limits or TimeLimits()
+        self._resources = resources or ResourceLimits()
         self._process: RasaProcess | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._turn = threading.Lock()
@@ -86,6 +90,12 @@ class RasaClient:
     ) -> None:
         """End the worker, if one was started, with everything that it started."""
         self._stop()
+
+    def cancel(self) -> None:
+        """See `ports.Rasa`."""
+        process = self._process
+        if process is not None:
+            process.cancel()
 
     def versions(self) -> Versions:
         """See `ports.Rasa`."""
@@ -169,6 +179,7 @@ class RasaClient:
         def listen(event: Event) -> None:
             if event["event"] == "part":
                 answers.extend(event["items"])
+                _require_count(answers, texts)
             else:
                 progress(codec.progress(event))
 
@@ -178,7 +189,7 @@ class RasaClient:
             "code": None if code is None else str(code.absolute()),
         }
         self._ask("predict", arguments, "predict", listen)
-        if len(answers) != len(texts):
+        if len(answers) < len(texts):
             raise RasaError(f"Rasa gave {len(answers)} answers to {len(texts)} utterances")
         return tuple(codec.prediction(*pair) for pair in zip(texts, answers, strict=True))
 
@@ -211,7 +222,10 @@ class RasaClient:
             self._stop()
             self._scratch = tempfile.TemporaryDirectory(prefix="retrainer-rasa-")
             self._process = RasaProcess(
-                python=self._python, environment=self._environment(), log=self._log
+                python=self._python,
+                environment=self._environment(),
+                log=self._log,
+                limits=self._resources,
             )
             try:
                 self._process.wait_until_ready(self._limits.of("start"))
@@ -230,6 +244,8 @@ class RasaClient:
 
     def _environment(self) -> dict[str, str]:
         environment = {
+            # For components that fetch a language model; what runs there is not trusted.
+            **proxies(with_passwords=False),
             "RASA_CACHE_DIRECTORY": str(self._cache.absolute()),
             "RASA_TELEMETRY_ENABLED": "false",
             "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
@@ -239,6 +255,11 @@ class RasaClient:
             # Rasa unpacks models there; what it leaves when it is killed goes with the folder.
             environment["TMPDIR"] = self._scratch.name
         return environment
+
+
+def _require_count(answers: Sequence[object], texts: Sequence[str]) -> None:
+    if len(answers) > len(texts):
+        raise RasaError(f"Rasa gave {len(answers)} answers or more to {len(texts)} utterances")
 
 
 def _show(progress: ProgressListener) -> Callable[[Event], None]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from retrainer.adapters.files import sha256, storage_errors, write_atomically
 from retrainer.adapters.folders import discard, exclusive, publish, unfinished
-from retrainer.adapters.processes import ProcessFailed, run
+from retrainer.adapters.processes import ProcessFailed, package_indexes, run
 from retrainer.errors import RasaEnvironmentError, StorageError
 from retrainer.ports import Versions
 
@@ -156,7 +156,8 @@ def _candidates(version: str) -> Iterator[Path]:
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     yield from sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True)
     try:
-        yield Path(run([uv.find_uv_bin(), "python", "find", version], timeout=_LOOK).strip())
+        words = [uv.find_uv_bin(), "python", "find", version]
+        yield Path(run(words, timeout=_LOOK, environment=package_indexes()).strip())
     except (ProcessFailed, FileNotFoundError):
         return
 
@@ -210,7 +211,8 @@ def _build(new: Path, python: str, requirements: Path, progress: Callable[[str],
 
 def _uv(arguments: list[str], folder: Path, timeout: float, failed: str, tip: str) -> None:
     try:
-        run([uv.find_uv_bin(), *arguments], timeout=timeout, folder=folder)
+        words = [uv.find_uv_bin(), *arguments]
+        run(words, timeout=timeout, folder=folder, environment=package_indexes())
     except FileNotFoundError as error:
         raise RasaEnvironmentError(
             "the program uv is missing, which retrainer is installed with", tip="pip install uv"

@@ -14,11 +14,14 @@ from typing import Any
 
 from retrainer.adapters import processes
 from retrainer.adapters.files import storage_errors
+from retrainer.adapters.last_lines import read_last_lines
+from retrainer.adapters.resource_limits import ResourceLimits, size
 from retrainer.errors import (
     ModelArchiveError,
     ProjectError,
     RasaEnvironmentError,
     RasaError,
+    RasaOutOfMemory,
     RasaTimeout,
     RasaWorkerDied,
     RetrainerError,
@@ -33,11 +36,16 @@ _ERRORS: Mapping[str, type[RetrainerError]] = {
     "environment": RasaEnvironmentError,
     "storage": StorageError,
     "archive": ModelArchiveError,
+    "memory": RasaOutOfMemory,
 }
 _SETUP_TIP = "run `retrainer rasa setup`, or name another interpreter in the config as rasa.python"
 _LOG_LINES = 15
-#: Seconds between two looks at whether the process still lives.
-_LOOK = 1.0
+#: Seconds between two looks at whether the process still lives, and at the memory that it has.
+_LOOK = 0.25
+_EVENTS = frozenset({"ready", "progress", "part", "result", "error"})
+#: Bytes of one event. A hundred thousand examples are 30 MB; what the project's own components
+#: write into the pipe must not fill the service's memory.
+_LONGEST_EVENT = 500 * 1000**2
 
 
 class RasaProcess:
@@ -46,8 +54,16 @@ class RasaProcess:
     The worker ends by itself when this process does, since it watches the request pipe.
     """
 
-    def __init__(self, *, python: Path, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        *,
+        python: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        limits: ResourceLimits | None = None,
+    ) -> None:
         self._log = log
+        self._allowance = (limits or ResourceLimits()).allowance()
         self._buffer = bytearray()
         self._busy = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -55,7 +71,9 @@ class RasaProcess:
         self._events, event_end = os.pipe()
         os.set_blocking(self._requests, False)
         script = resources.files("retrainer") / "rasa_worker" / "__main__.py"
-        command = [str(python), "-X", "utf8", str(script), str(request_end), str(event_end)]
+        pipes = (str(request_end), str(event_end))
+        command = [str(python), "-X", "utf8", str(script), self._allowance.argument, *pipes]
+        processes.conceal()
         try:
             with storage_errors("writing", log):
                 log.parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +96,7 @@ class RasaProcess:
             os.close(event_end)
             if self._process is None:
                 self._close_pipes()
+                self._allowance.release()
 
     def wait_until_ready(self, limit: tuple[float, str]) -> None:
         """Wait for the worker's first word; `limit` as in `ask`.
@@ -96,6 +115,7 @@ class RasaProcess:
             ) from error
         except EOFError as error:
             ending = self._ending()
+            self._require_memory("start", f": it {ending}")
             raise RasaEnvironmentError(
                 f"the Rasa worker did not start: it {ending}{self._last_words()}", tip=_SETUP_TIP
             ) from error
@@ -132,9 +152,10 @@ class RasaProcess:
                 tip=f"raise {limit_key}, or look at {self._log} for what takes so long",
             ) from error
         except (EOFError, BrokenPipeError) as error:
-            seconds = time.monotonic() - started
+            seconds, ending = time.monotonic() - started, self._ending()
+            self._require_memory(doing, f" after {seconds:.0f} s: it {ending}")
             raise RasaWorkerDied(
-                f"the Rasa worker {self._ending()}, {seconds:.0f} s after it was asked to "
+                f"the Rasa worker {ending}, {seconds:.0f} s after it was asked to "
                 f"{doing}{self._last_words()}",
                 tip=f"its whole log is {self._log}",
             ) from error
@@ -144,12 +165,19 @@ class RasaProcess:
         """Whether the process lives and nothing is left of an earlier request."""
         return self._alive() and not self._busy
 
+    def cancel(self) -> None:
+        """Kill the process from another thread; whoever waits for it finds out, and tidies up."""
+        process = self._process
+        if process is not None:
+            processes.signal_group(process, signal.SIGKILL)
+
     def kill(self) -> None:
         """End the process with everything that it started; nothing if it is gone."""
         process, self._process = self._process, None
         if process is not None:
             processes.kill_group(process)
             self._close_pipes()
+            self._allowance.release()
 
     def _alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -163,8 +191,15 @@ class RasaProcess:
                     self._busy = False
                     return event["value"]
                 case "error":
+                    error = _error(event)
+                    # Libraries that got no memory raise anything; they are not trusted any more.
+                    if isinstance(error, RasaOutOfMemory) or (
+                        type(error) is RasaError and self._allowance.is_used_up
+                    ):
+                        doing = json.loads(request)["operation"].replace("_", " ")
+                        raise self._out_of_memory(doing, f": {error.message}")
                     self._busy = False
-                    raise _error(event)
+                    raise error
                 case _:
                     listener(event)
 
@@ -188,9 +223,16 @@ class RasaProcess:
             if not content:
                 raise EOFError
             self._buffer += content
+            if len(self._buffer) > _LONGEST_EVENT:
+                raise _not_understood(f"more than {size(_LONGEST_EVENT)} in one line")
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
-        event: Event = json.loads(line)
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            event = None
+        if not isinstance(event, dict) or event.get("event") not in _EVENTS:
+            raise _not_understood(repr(line[:80]))
         return event
 
     def _wait_for(self, descriptor: int, what: int, deadline: float) -> None:
@@ -198,6 +240,8 @@ class RasaProcess:
         poll = select.poll()
         poll.register(descriptor, what)
         while (left := deadline - time.monotonic()) > 0:
+            if self._process is not None:
+                self._allowance.look(self._process.pid)
             if poll.poll(1000 * min(_LOOK, left)):
                 return
             # What the worker started may hold the pipe open after the worker itself has ended.
@@ -219,22 +263,32 @@ class RasaProcess:
         hint = " (usually the kernel's out-of-memory killer)" if code == -signal.SIGKILL else ""
         return f"was killed by {name}{hint}"
 
+    def _require_memory(self, doing: str, how: str) -> None:
+        """Raise if the worker is gone because it got no more memory."""
+        code = self._process.poll() if self._process is not None else None
+        log = read_last_lines(self._log, _LOG_LINES)
+        if code is not None and self._allowance.ended_it(code, log):
+            raise self._out_of_memory(doing, how)
+
+    def _out_of_memory(self, doing: str, how: str) -> RasaOutOfMemory:
+        return RasaOutOfMemory(
+            f"{self._allowance.reached} when it was asked to {doing}{how}{self._last_words()}",
+            tip=f"{self._allowance.tip}; its whole log is {self._log}",
+        )
+
     def _last_words(self) -> str:
         lines = read_last_lines(self._log, _LOG_LINES)
         return "".join(f"\n  {line}" for line in lines)
 
 
-def read_last_lines(log: Path, count: int) -> list[str]:
-    """The last lines of a log file that say something; progress bars count by their last state."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - (1 << 15)))
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return []
-    lines = (line.rstrip("\r").rpartition("\r")[2].rstrip() for line in text.split("\n"))
-    return [line for line in lines if line][-count:]
-
-
 def _error(event: Event) -> RetrainerError:
-    return _ERRORS[event["kind"]](event["message"], tip=event.get("tip"))
+    kind = _ERRORS.get(str(event.get("kind")), RasaError)
+    tip = event.get("tip")
+    return kind(str(event.get("message")), tip=None if tip is None else str(tip))
+
+
+def _not_understood(what: str) -> RasaError:
+    return RasaError(
+        f"the Rasa worker said what is not understood: {what}",
+        tip="do components of the project write to file descriptors that are not theirs?",
+    )

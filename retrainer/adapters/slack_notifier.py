@@ -3,7 +3,7 @@
 import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from http.client import HTTPException
 from pathlib import Path
@@ -104,7 +104,17 @@ class SlackNotifier:
         Raises:
             NotificationError: Slack did not take it; no secret is in the message.
         """
-        message = self._render(report)
+        self._post(self._render(report))
+
+    def notify_summary(self, report: CycleReport, missed: Sequence[CycleReport]) -> None:
+        """Post the report with a line for each of the missed cycles; again: it posts it again.
+
+        Raises:
+            NotificationError: Slack did not take it; no secret is in the message.
+        """
+        self._post(self._render(report, missed))
+
+    def _post(self, message: Message) -> None:
         by_webhook = self._options.webhook_url is not None
         send = self._send_by_webhook if by_webhook else self._send_as_bot
         try:

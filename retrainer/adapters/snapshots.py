@@ -8,6 +8,7 @@ from pathlib import Path
 
 from retrainer.adapters.files import sha256, storage_errors
 from retrainer.adapters.folders import discard, exclusive, publish, unfinished
+from retrainer.adapters.plain_files import require_plain
 from retrainer.domain.cycle import Snapshot
 from retrainer.errors import StorageError
 from retrainer.ports import DataSource
@@ -25,11 +26,12 @@ class FolderSnapshots:
         """Pull and keep; the same content is kept once.
 
         Raises:
-            ProjectError: the source has no usable project.
+            ProjectError: the source has no usable project, or brought links, pipes or too much.
             StorageError: it could not be written; nothing of it is kept then.
         """
         with exclusive(self._folder), unfinished(self._folder) as copy:
             origins = source.pull(copy)
+            require_plain(copy)
             with storage_errors("reading", copy):
                 digest, files = _digest(copy)
             target = self._folder / digest

@@ -9,6 +9,8 @@ import typer
 
 from retrainer import __version__
 from retrainer.cli import (
+    agenda,
+    approvals,
     check,
     database,
     demo,
@@ -17,8 +19,11 @@ from retrainer.cli import (
     ledger,
     models,
     rasa,
+    run,
     run_once,
+    schedule,
     serve_models,
+    status,
 )
 from retrainer.cli.help import Commands
 from retrainer.cli.output import complain, say
@@ -69,12 +74,20 @@ def options(
 app.add("init", init.init)
 app.add("check", check.check)
 app.add("run-once", run_once.run_once)
+app.add("run", run.run)
+app.add("status", status.status)
+app.add("trigger", agenda.trigger)
+app.add("pause", agenda.pause)
+app.add("resume", agenda.resume)
+app.add("schedule", schedule.schedule)
 app.add("history", history.history)
 app.add("show", history.show)
 app.add("ledger", ledger.ledger)
 app.add("models", models.models)
 app.add("promote", models.promote)
 app.add("rollback", models.rollback)
+app.add("approve", approvals.approve)
+app.add("reject", approvals.reject)
 app.add("serve-models", serve_models.serve_models)
 app.add("demo", demo.demo)
 app.add_typer(rasa.app, name="rasa")

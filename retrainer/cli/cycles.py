@@ -38,7 +38,7 @@ def run_for(
         if isinstance(listener, LiveProgress):
             listener.close()
     _print(report, as_json=as_json)
-    for problem in deliver(application.store, application.notifiers):
+    for problem in deliver(application.store, application.notifiers, owner=current_owner()):
         say(f"not delivered: {problem}")
     return report
 

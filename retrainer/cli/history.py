@@ -3,7 +3,7 @@
 import csv
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from retrainer.cli.output import show as show_result
 from retrainer.domain.cycle import Status
 from retrainer.domain.verdict import Outcome
 from retrainer.wiring import Application
-
-if TYPE_CHECKING:  # SQLAlchemy is imported when a command needs it
-    from retrainer.store.history import HistoryRow
 
 LATEST = "latest"
 
@@ -47,6 +44,7 @@ def history(  # noqa: PLR0913, PLR0917 - each option is a filter or a format
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
 ) -> None:
     """List past cycles, newest first; `retrainer show NUMBER` explains one."""
+    from retrainer.reports.json_report import HISTORY_KEYS, history_to_json
     from retrainer.store.history import list_cycles
 
     if as_json and as_csv:
@@ -69,11 +67,11 @@ def history(  # noqa: PLR0913, PLR0917 - each option is a filter or a format
     )
     if as_json:
         for row in rows:
-            show_json(_document(row))
+            show_json(history_to_json(row))
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, fieldnames=_COLUMNS)
+        writer = csv.DictWriter(sys.stdout, fieldnames=HISTORY_KEYS)
         writer.writeheader()
-        writer.writerows(_document(row) for row in rows)
+        writer.writerows(history_to_json(row) for row in rows)
     else:
         from retrainer.reports.listings import history_table
 
@@ -101,49 +99,8 @@ def show(
     if as_json:
         from retrainer.reports.json_report import to_json
 
-        show_json(to_json(details.report, details.promotions))
+        show_json(to_json(details.report, details.promotions, details.answer))
     else:
         from retrainer.reports.terminal import full
 
-        show_result(full(details.report, details.steps, details.promotions))
-
-
-_COLUMNS = (
-    "number",
-    "assistant",
-    "trigger",
-    "status",
-    "verdict",
-    "stopped_by",
-    "promoted",
-    "dry_run",
-    "started_at",
-    "ended_at",
-    "seconds",
-    "champion",
-    "challenger",
-    "f1_champion",
-    "f1_challenger",
-    "examples",
-    "same_as",
-    "resumed",
-    "failed_step",
-    "error",
-)
-
-
-def _document(row: "HistoryRow") -> dict[str, Any]:
-    """A cycle in one line, for programs; what is not known is None."""
-    known = {
-        "seconds": row.duration.total_seconds() if row.duration else None,
-        "started_at": row.cycle.started_at.isoformat(),
-        "ended_at": row.ended_at.isoformat() if row.ended_at else None,
-    }
-    cycle = {
-        name: getattr(row.cycle, name)
-        for name in ("number", "assistant", "trigger", "status", "dry_run", "resumed")
-    }
-    return {
-        name: (known | cycle)[name] if name in known | cycle else getattr(row, name)
-        for name in _COLUMNS
-    }
+        show_result(full(details.report, details.steps, details.promotions, details.answer))

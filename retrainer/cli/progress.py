@@ -11,6 +11,7 @@ from rich.text import Text
 
 from retrainer.domain.cycle import Cycle
 from retrainer.ports import CycleListener, CycleReport, Progress
+from retrainer.reports.progress import Pace, describe
 
 
 def listener_for(console: Console) -> CycleListener:
@@ -18,21 +19,12 @@ def listener_for(console: Console) -> CycleListener:
     return LiveProgress(console) if console.is_terminal else PlainProgress(console)
 
 
-#: Parts of what is to do, and seconds where that is not known, between two lines of a log.
-_PARTS, _SECONDS = 10, 30.0
-
-
 class PlainProgress:
-    """One line a step, one a component, then one for each tenth of what that works through.
-
-    Where it is not known how much there is to do, one every half minute. `now` gives seconds.
-    """
+    """One line a step, and those of what goes on inside that are worth it; `now` gives seconds."""
 
     def __init__(self, console: Console, now: Callable[[], float] = time.monotonic) -> None:
         self._console, self._now = console, now
-        self._started = self._last_said = now()
-        self._last = ""
-        self._tenth = 0
+        self._started, self._pace = now(), Pace(now)
 
     def begun(self, cycle: Cycle, steps: Sequence[str], done: Sequence[str]) -> None:
         """Say which cycle it is."""
@@ -42,18 +34,13 @@ class PlainProgress:
 
     def step(self, name: str) -> None:
         """Say which step begins."""
-        self._last = ""
+        self._pace.restart()
         self._say(f"  {name}")
 
     def progress(self, progress: Progress) -> None:
         """Say a new component at once, its advance now and then."""
-        tenth = _PARTS * (progress.done or 0) // progress.total if progress.total else None
-        if progress.what == self._last:
-            waited = self._now() - self._last_said >= _SECONDS
-            if not (waited if tenth is None else tenth > self._tenth):
-                return
-        self._last, self._last_said, self._tenth = progress.what, self._now(), tenth or 0
-        self._say(f"    {describe(progress)}")
+        if self._pace.is_due(progress):
+            self._say(f"    {describe(progress)}")
 
     def warn(self, sentence: str) -> None:
         """Say it among the steps."""
@@ -150,14 +137,6 @@ class LiveProgress:
                 Text(detail, style="cyan"),
             )
         return table
-
-
-def describe(progress: Progress) -> str:
-    """`DIETClassifier: 12 of 100 epochs`."""
-    if progress.done is None:
-        return progress.what
-    total = "" if progress.total is None else f" of {progress.total}"
-    return f"{progress.what}: {progress.done}{total} {progress.unit}".rstrip()
 
 
 def elapsed(seconds: float) -> str:

@@ -27,8 +27,10 @@ class Status(StrEnum):
 class Trigger(StrEnum):
     """What asked for a cycle."""
 
-    MANUAL = "manual"
+    MANUAL = "manual"  # a person
     SCHEDULE = "schedule"
+    DATA = "data"  # the source has something new
+    HOOK = "hook"  # another program, such as a git server
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,12 @@ from typing import Protocol, TypeVar
 
 #: What could not be delivered for so long is no news any more.
 GIVEN_UP_AFTER = timedelta(days=7)
+#: After an outage of so long people get one message of all that they missed, rather than a flood.
+SUMMARISED_AFTER = timedelta(hours=6)
+#: Cycles that one such message may tell of.
+MOST_AT_ONCE = 200
+#: A notification that a process tries to deliver is nobody else's for so long, unless it dies.
+CLAIMED_FOR = timedelta(minutes=15)
 
 _FIRST_DELAY = timedelta(seconds=30)
 _LONGEST_DELAY = timedelta(hours=1)
@@ -38,6 +44,11 @@ class Waiting(Protocol):
         """Not to be tried before."""
         ...
 
+    @property
+    def created_at(self) -> datetime:
+        """When its cycle ended."""
+        ...
+
 
 _Waiting = TypeVar("_Waiting", bound=Waiting)
 
@@ -51,6 +62,15 @@ def due(waiting: Sequence[_Waiting], now: datetime) -> tuple[_Waiting, ...]:
     put_off = {row.notifier for row in waiting if row.next_attempt_at > now}
     free = (row for row in waiting if row.notifier not in put_off)
     return tuple(sorted(free, key=lambda row: (row.attempts, row.number)))
+
+
+def together(due: Sequence[_Waiting], now: datetime) -> tuple[_Waiting, ...]:
+    """Of what is due for one notifier for people, in the order of `due`: what to tell as one.
+
+    That is the first, or, where several are older than SUMMARISED_AFTER, all of them.
+    """
+    late = [row for row in due if row.created_at <= now - SUMMARISED_AFTER]
+    return tuple(due[:MOST_AT_ONCE] if len(late) > 1 else due[:1])
 
 
 def delay_after(attempts: int, retry_after: float | None) -> timedelta:

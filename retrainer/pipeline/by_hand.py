@@ -7,8 +7,12 @@ from retrainer.pipeline.ledger import activate, note_outside_change, take_back
 from retrainer.pipeline.world import Desk
 
 
-def promote(desk: Desk, model: str, *, actor: str, note: str) -> Promotion:
+def promote(
+    desk: Desk, model: str, *, actor: str, note: str, cycle: int | None = None
+) -> Promotion:
     """Make a stored model the champion, whatever the policy says of it.
+
+    `cycle` is the one that asked for this decision, if one did.
 
     Raises:
         ModelNotFound: the platform has no model of this name.
@@ -16,7 +20,7 @@ def promote(desk: Desk, model: str, *, actor: str, note: str) -> Promotion:
             that served before serves again.
     """
     note_outside_change(desk)
-    return _change(desk, model, PromotionReason.PERSON, actor, note)
+    return _change(desk, model, PromotionReason.PERSON, actor, note, cycle)
 
 
 def rollback(desk: Desk, *, actor: str, note: str) -> Promotion:
@@ -37,7 +41,14 @@ def rollback(desk: Desk, *, actor: str, note: str) -> Promotion:
     return _change(desk, before, PromotionReason.ROLLBACK, actor, note)
 
 
-def _change(desk: Desk, model: str, reason: PromotionReason, actor: str, note: str) -> Promotion:
+def _change(
+    desk: Desk,
+    model: str,
+    reason: PromotionReason,
+    actor: str,
+    note: str,
+    cycle: int | None = None,
+) -> Promotion:
     active = desk.platform.active()
     if active == model:
         raise PlatformError(f"{model} is the champion of {desk.assistant} already")
@@ -50,10 +61,13 @@ def _change(desk: Desk, model: str, reason: PromotionReason, actor: str, note: s
         actor=actor,
         at=desk.clock.now(),
         note=note,
+        cycle=cycle,
     )
     desk.store.record_promotion(promotion)
     try:
         desk.platform.confirm(model)
     except RetrainerError as error:
-        raise take_back(desk, model, before=active, actor=actor, error=error) from error
+        raise take_back(
+            desk, model, before=active, actor=actor, error=error, cycle=cycle
+        ) from error
     return promotion

@@ -1,11 +1,11 @@
 """What always follows a cycle, however it ended: telling people and tidying up."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from retrainer.domain.cycle import Cycle, State, Status
 from retrainer.domain.verdict import Outcome
 from retrainer.errors import NotificationError
-from retrainer.ports import Notifier, RunStore
+from retrainer.ports import Notifier, PendingNotification, RunStore, SummaryNotifier
 
 _OF_OUTCOME = {
     Outcome.PROMOTE: "promoted",
@@ -25,31 +25,50 @@ def event(status: Status, cycle: Cycle, state: State) -> str:
     return _OF_OUTCOME[state.verdict.outcome]
 
 
-def deliver(store: RunStore, notifiers: Mapping[str, Notifier]) -> tuple[str, ...]:
+def deliver(store: RunStore, notifiers: Mapping[str, Notifier], *, owner: str) -> tuple[str, ...]:
     """Deliver what is due; returns a sentence for each notifier that has to be tried again.
 
     A notifier is somebody else's code and somebody else's server: nothing that it raises may
-    change how a cycle ended, and one that failed is left in peace until its delay is over.
+    change how a cycle ended, and one that failed is left in peace until its delay is over. A name
+    that is not in our config may be in another one that shares the database. `owner` is this
+    process: what it is at, others leave alone.
     """
-    problems: dict[str, str] = {}
-    for pending in store.due_notifications():
-        name = pending.notifier
-        # A name that is not in our config may be in another one that shares the database.
-        if name in problems or name not in notifiers:
-            continue
-        try:
-            notifiers[name].notify(pending.report)
-        except NotificationError as error:
-            store.not_delivered(pending.number, str(error), error.retry_after)
-            problems[name] = f"{name}: {error}; it will be tried again"
-        except Exception as error:  # noqa: BLE001 - a plugin's bug must not fail the cycle
-            # Its words may hold a secret, such as the URL that it posts to.
-            kind = type(error).__name__
-            store.not_delivered(pending.number, kind, None)
-            problems[name] = (
-                f"{name} raised {kind}, which is a fault of its own code: look at the plugin that "
-                f"notifiers.{name} names; it will be tried again"
-            )
+    told = (_deliver_to(name, notifier, store, owner) for name, notifier in notifiers.items())
+    return tuple(problem for problem in told if problem is not None)
+
+
+def _deliver_to(name: str, notifier: Notifier, store: RunStore, owner: str) -> str | None:
+    """Tell one notifier all that is due; why it has to be tried again, if so."""
+    together = isinstance(notifier, SummaryNotifier)
+    while claimed := store.claim_notifications(name, owner=owner, together=together):
+        told, error = claimed, _tell(name, notifier, claimed)
+        if error is not None and error.retry_after is None and len(claimed) > 1:
+            # It may be one of them that is never taken, and the others are not to wait for it.
+            told = claimed[:1]
+            error = _tell(name, notifier, told)
+        if error is not None:
+            store.not_delivered(told[0].number, error.message, error.retry_after)
+            return f"{name}: {error}; it will be tried again"
+        store.delivered(*(each.number for each in told))
+    return None
+
+
+def _tell(
+    name: str, notifier: Notifier, claimed: Sequence[PendingNotification]
+) -> NotificationError | None:
+    """Tell of the newest of these cycles, and in short of the others; the error if that failed."""
+    *missed, newest = (p.report for p in sorted(claimed, key=lambda each: each.number))
+    try:
+        if missed and isinstance(notifier, SummaryNotifier):
+            notifier.notify_summary(newest, missed)
         else:
-            store.delivered(pending.number)
-    return tuple(problems.values())
+            notifier.notify(newest)
+    except NotificationError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - a plugin's bug must not fail the cycle
+        # Its words may hold a secret, such as the URL that it posts to.
+        return NotificationError(
+            f"it raised {type(error).__name__}, which is a fault of its own code: look at the "
+            f"plugin that notifiers.{name} names"
+        )
+    return None

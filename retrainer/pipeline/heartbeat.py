@@ -1,6 +1,7 @@
 """Keeps the lease on a cycle alive while a step works."""
 
 import threading
+from contextvars import copy_context
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -23,7 +24,9 @@ class Heartbeat:
         self._lease = lease
         self._length = length
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+        # In our context, so that what it logs is known to belong to this cycle.
+        run = copy_context().run
+        self._thread = threading.Thread(target=run, args=(self._beat,), name="lease", daemon=True)
 
     def __enter__(self) -> Self:
         self._store.renew(self._lease, self._length)

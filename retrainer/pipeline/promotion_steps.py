@@ -5,7 +5,7 @@ from dataclasses import replace
 from retrainer.domain.cycle import Cycle, Promotion, PromotionReason, State
 from retrainer.domain.examples import MustPass
 from retrainer.domain.verdict import Check, Outcome, Verdict
-from retrainer.errors import ChampionMoved, PlatformNotReady, RetrainerError
+from retrainer.errors import ChampionMoved, CyclePostponed, PlatformNotReady, RetrainerError
 from retrainer.pipeline import records
 from retrainer.pipeline.ledger import activate, newest, take_back
 from retrainer.pipeline.world import World
@@ -17,9 +17,19 @@ def promote(cycle: Cycle, state: State, world: World) -> State:
     """Make the challenger active if the verdict says so.
 
     If the champion is no longer the one that it was measured against, a person has to look.
+
+    Raises:
+        CyclePostponed: it is not the hour for it.
     """
     if cycle.dry_run or state.verdict is None or state.verdict.outcome is not Outcome.PROMOTE:
         return state
+    now = world.clock.now()
+    if (opens := world.promotion_opens(now)) > now and world.platform.active() != cycle.challenger:
+        raise CyclePostponed(
+            f"{cycle.challenger} is to be promoted; the hours for that begin at "
+            f"{opens:%Y-%m-%d %H:%M} UTC",
+            until=opens,
+        )
     last = newest(world.desk)
     if last is not None and last.at != state.champion_since and last.cycle != cycle.number:
         return _held(state, state.verdict, f"{last.actor} made {last.model} the champion since")

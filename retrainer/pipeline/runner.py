@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from retrainer.domain.cycle import Status, Trigger
 from retrainer.errors import (
+    CycleInterrupted,
+    CyclePostponed,
     DatabaseError,
     LeaseLost,
     ModelConflict,
@@ -24,24 +26,31 @@ from retrainer.ports import CycleReport, Lease
 MAXIMUM_ATTEMPTS = 3
 #: An interrupted cycle older than this is undone: its data is no longer fresh.
 MAXIMUM_AGE = timedelta(days=1)
+#: Nothing can, or shall, be recorded now; whoever is next takes the cycle up from here.
+_LEFT_AS_IT_IS = (LeaseLost, DatabaseError, OutcomeUnknown, CyclePostponed, CycleInterrupted)
 
 
 def run_cycle(
     world: World,
     *,
     owner: str,
-    trigger: Trigger = Trigger.MANUAL,
+    trigger: Trigger | None = Trigger.MANUAL,
     dry_run: bool = False,
     force: bool = False,
     steps: Sequence[Step] = CYCLE,
+    lease: timedelta = LEASE,
 ) -> CycleReport:
     """Run the assistant's next cycle, or the interrupted one to its end.
 
     A step that fails ends the cycle as FAILED, with what it started undone and the champion
     untouched; the report says so, nothing is raised for it. What cannot be undone, because the
-    platform is away, is left to the retention.
+    platform is away, is left to the retention. With `trigger` None a cycle is run only if one is
+    asked for on the agenda, or was interrupted.
 
     Raises:
+        NothingToDo: `trigger` is None, and there is none.
+        CyclePostponed: it waits for the hours in which the champion may change.
+        CycleInterrupted: `world.stopping` says so; the cycle goes on at the next run.
         CycleRunning: another process is running a cycle of this assistant.
         LeaseLost: another process took the cycle over.
         DatabaseError: the cycle could not be recorded; it goes on at the next run.
@@ -49,16 +58,16 @@ def run_cycle(
     """
     with world.rasa:
         while True:
-            lease = world.store.begin(
+            held = world.store.begin(
                 world.assistant.name,
                 trigger,
                 owner=owner,
-                lease=LEASE,
+                lease=lease,
                 dry_run=dry_run,
                 force=force,
             )
-            run = _Run(world, lease, steps)
-            if lease.cycle.dry_run == dry_run:
+            run = _Run(world, held, steps, lease)
+            if held.cycle.dry_run == dry_run:
                 report = run.run()
                 break
             run.make_way(dry_run=dry_run)
@@ -67,9 +76,11 @@ def run_cycle(
 
 
 class _Run:
-    def __init__(self, world: World, lease: Lease, steps: Sequence[Step]) -> None:
-        self._world = replace(world, fence=lambda: world.store.renew(lease, LEASE))
-        self._lease = lease
+    def __init__(
+        self, world: World, lease: Lease, steps: Sequence[Step], length: timedelta
+    ) -> None:
+        self._world = replace(world, fence=lambda: world.store.renew(lease, length))
+        self._lease, self._length = lease, length
         self._steps = steps
         self._cycle = lease.cycle
         journal = world.store.load(lease.cycle)
@@ -93,10 +104,10 @@ class _Run:
             if step.name in self._done:
                 continue
             try:
-                self._perform(step)
-            except (LeaseLost, DatabaseError, OutcomeUnknown):
-                raise  # nothing can be recorded now; whoever is next takes the cycle up from here
+                self._try(step)
             except RetrainerError as error:
+                if isinstance(error, _LEFT_AS_IT_IS):
+                    raise
                 self._world.store.step_failed(self._lease, step.name, str(error))
                 if isinstance(error, ModelConflict):  # what has that name is not ours to take back
                     del self._attempts[step.name]
@@ -104,6 +115,26 @@ class _Run:
         if self._cycle.dry_run:
             self._undo()
         return self._finish(Status.COMPLETED)
+
+    def _try(self, step: Step) -> None:
+        """Perform it, unless the process wants to end or the hour for it has not come."""
+        try:
+            if self._world.stopping():
+                raise self._released(step.name)
+            self._perform(step)
+        except CyclePostponed as error:
+            self._world.store.release(self._lease, step.name, resume_at=error.until)
+            raise
+        except RetrainerError as error:
+            if self._world.stopping() and not isinstance(error, _LEFT_AS_IT_IS):
+                raise self._released(step.name) from error  # it was cut off on purpose
+            raise
+
+    def _released(self, step: str) -> CycleInterrupted:
+        self._world.store.release(self._lease, step)
+        return CycleInterrupted(
+            f"cycle {self._cycle.number} of {self._cycle.assistant} was stopped at {step}"
+        )
 
     def make_way(self, *, dry_run: bool) -> None:
         """End an interrupted cycle of the other kind: a dry run must not go on as a real one.
@@ -125,16 +156,22 @@ class _Run:
         self._attempts.setdefault(step.name, 1)
         world.store.step_started(self._lease, step.name)
         world.listener.step(step.name)
-        with Heartbeat(world.store, self._lease):
+        with self._heartbeat():
             after = step.act(self._cycle, before, world)
         world.store.step_done(
             self._lease, step.name, before, after, step.promotion(self._cycle, after, world)
         )
         self._state = after
 
+    def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(self._world.store, self._lease, length=self._length)
+
     @property
     def _may_serve(self) -> bool:
-        """Whether users may have the challenger already: from here on it only goes forward."""
+        """Whether users may have the challenger already: from here on it only goes forward.
+
+        A promotion that waits for its hour counts too, however long it waits.
+        """
         return POINT_OF_NO_RETURN in self._attempts and not self._cycle.dry_run
 
     def _too_late(self) -> str | None:
@@ -162,7 +199,7 @@ class _Run:
         there needs the record of what it was trained on.
         """
         started = [step for step in reversed(self._steps) if step.name in self._attempts]
-        with Heartbeat(self._world.store, self._lease):
+        with self._heartbeat():
             for step in started:
                 try:
                     step.undo(self._cycle, self._world)
@@ -179,7 +216,7 @@ class _Run:
         tip: str | None = None,
         failed_step: str | None = None,
     ) -> CycleReport:
-        with Heartbeat(self._world.store, self._lease):
+        with self._heartbeat():
             remove_working_folder(self._cycle, self._world)
             if status is not Status.SKIPPED:
                 sweep(self._world, self._state)

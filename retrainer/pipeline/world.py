@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from retrainer.domain.verdict import Policy
@@ -56,6 +56,16 @@ def _unguarded() -> None:
     """Nobody else can be at work."""
 
 
+def _at_once(now: datetime) -> datetime:
+    """There are no hours in which it may not."""
+    return now
+
+
+def _never() -> bool:
+    """Nobody asks it to stop."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The assistant's ports.
@@ -79,6 +89,10 @@ class World:
     notifiers: Mapping[str, frozenset[str]]
     #: Raises LeaseLost if the cycle was taken over; called right before the champion changes.
     fence: Callable[[], None] = _unguarded
+    #: The first moment from the given one on in which the champion may change.
+    promotion_opens: Callable[[datetime], datetime] = _at_once
+    #: Whether the process wants to end: the cycle is to be left where it is.
+    stopping: Callable[[], bool] = _never
 
     @property
     def desk(self) -> Desk:

@@ -4,10 +4,20 @@ Every method with an effect says what happens when it is called twice, since eve
 cycle may run again after a crash. Failures are `RetrainerError`s; adapters translate their own.
 """
 
+from retrainer.ports.agenda import Agenda, DataSeen, Enrolment, Pause, Request
+from retrainer.ports.approvals import Answer, Approvals
 from retrainer.ports.clock import Clock
 from retrainer.ports.data import ArtifactStore, DataSource, Project, SnapshotStore
 from retrainer.ports.memory import Journal, Lease, PendingNotification, RunStore
-from retrainer.ports.people import CycleListener, CycleReport, Fetch, Message, Notifier, Renderer
+from retrainer.ports.people import (
+    CycleListener,
+    CycleReport,
+    Fetch,
+    Message,
+    Notifier,
+    Renderer,
+    SummaryNotifier,
+)
 from retrainer.ports.platform import Platform
 from retrainer.ports.rasa import (
     ModelDescription,
@@ -19,17 +29,23 @@ from retrainer.ports.rasa import (
 )
 
 __all__ = [
+    "Agenda",
+    "Answer",
+    "Approvals",
     "ArtifactStore",
     "Clock",
     "CycleListener",
     "CycleReport",
+    "DataSeen",
     "DataSource",
+    "Enrolment",
     "Fetch",
     "Journal",
     "Lease",
     "Message",
     "ModelDescription",
     "Notifier",
+    "Pause",
     "PendingNotification",
     "Platform",
     "Progress",
@@ -38,7 +54,9 @@ __all__ = [
     "ProjectContents",
     "Rasa",
     "Renderer",
+    "Request",
     "RunStore",
     "SnapshotStore",
+    "SummaryNotifier",
     "Versions",
 ]

@@ -6,10 +6,28 @@ from pathlib import Path
 from typing import Protocol
 
 from retrainer.domain.cycle import Origin, Snapshot
+from retrainer.ports.agenda import DataSeen
 
 
 class DataSource(Protocol):
     """Where an assistant's project (config, domain, training data) comes from."""
+
+    @property
+    def counts_examples(self) -> bool:
+        """Whether `look` is meant to say how many examples there are; asks nobody."""
+        ...
+
+    def look(self) -> DataSeen:
+        """What there is to pull now, found out cheaply: seconds and a few requests at most.
+
+        The token is another one when `pull` would bring something else, as far as that is to be
+        had cheaply, and the same while nobody touches anything. Changes nothing.
+
+        Raises:
+            ProjectError: the project is missing or not readable.
+            ServerError: the server that has it did not answer, or not as asked.
+        """
+        ...
 
     def pull(self, into: Path) -> tuple[Origin, ...]:
         """Write the project's files below the empty folder `into`; returns where they came from.

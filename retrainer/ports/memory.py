@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from retrainer.domain.cycle import Cycle, Promotion, State, Status, Trigger
@@ -50,7 +50,7 @@ class RunStore(Protocol):
     def begin(
         self,
         assistant: str,
-        trigger: Trigger,
+        trigger: Trigger | None,
         *,
         owner: str,
         lease: timedelta,
@@ -59,10 +59,14 @@ class RunStore(Protocol):
     ) -> Lease:
         """Start a cycle, or take up the interrupted one of this assistant.
 
-        An interrupted cycle is a running one whose owner is dead or whose lease ran out; taking it
-        up counts in `resumed`, and its own `dry_run`, `force` and trigger stay.
+        An interrupted cycle is a running one that was released, or whose owner is dead or whose
+        lease ran out; taking it up counts in `resumed`, and its own `dry_run`, `force` and trigger
+        stay. A new cycle answers all pending requests for the assistant, unless it is a dry run.
+        With `trigger` None it is begun for those alone, and has the oldest one's trigger.
 
         Raises:
+            NothingToDo: `trigger` is None, nothing is pending and no cycle was interrupted.
+            CyclePostponed: the assistant's cycle waits for its hour.
             CycleRunning: the assistant's cycle is being worked on by a live owner.
         """
         ...
@@ -110,6 +114,16 @@ class RunStore(Protocol):
         """
         ...
 
+    def release(self, lease: Lease, step: str, *, resume_at: datetime | None = None) -> None:
+        """Give the cycle back in the middle of a step, to be taken up by anybody.
+
+        The attempt at the step does not count. With `resume_at` not before that moment.
+
+        Raises:
+            LeaseLost: another owner has the cycle.
+        """
+        ...
+
     def finish(
         self,
         lease: Lease,
@@ -132,7 +146,8 @@ class RunStore(Protocol):
     def last_with(self, assistant: str, fingerprint: str) -> int | None:
         """Number of the assistant's newest concluded cycle, if it had these inputs.
 
-        Concluded: completed, or skipped for the same inputs; never a dry run or a failure.
+        Concluded: completed, skipped for the same inputs, or promoted and not confirmed to serve;
+        never a dry run or another failure.
         """
         ...
 
@@ -145,20 +160,32 @@ class RunStore(Protocol):
         ...
 
     def due_notifications(self) -> tuple[PendingNotification, ...]:
-        """What may be tried now: what failed least first, then the oldest.
+        """What may be tried now: what failed least first, then the oldest. Claims nothing.
 
         A notifier that has a notification put off is left in peace, with new ones too. What has
         waited for longer than `domain.delivery.GIVEN_UP_AFTER` is given up, on record.
         """
         ...
 
-    def delivered(self, number: int) -> None:
-        """Mark a notification as delivered; again: nothing."""
+    def claim_notifications(
+        self, notifier: str, *, owner: str, together: bool
+    ) -> tuple[PendingNotification, ...]:
+        """What to tell this notifier next; none if nothing is due.
+
+        One notification, or with `together` several, as `domain.delivery.together` says. Until it
+        is said how that went, no other owner gets anything of this notifier: for
+        `domain.delivery.CLAIMED_FOR`, or until the owner dies. The same owner gets it again.
+        """
+        ...
+
+    def delivered(self, *numbers: int) -> None:
+        """Mark notifications as delivered, all at once; again: nothing."""
         ...
 
     def not_delivered(self, number: int, error: str, retry_after: float | None) -> None:
         """Count a failed attempt and put off all that waits for the same notifier.
 
+        What was claimed with it is given back.
         The delay grows with the failed attempts; `retry_after`, in seconds, may make it longer.
         """
         ...

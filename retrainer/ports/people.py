@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from retrainer.domain.cycle import Cycle, State
 from retrainer.ports.rasa import Progress
@@ -37,7 +37,14 @@ class Message:
     blocks: tuple[Mapping[str, Any], ...] = ()
 
 
-Renderer = Callable[[CycleReport], Message]
+class Renderer(Protocol):
+    """Puts a cycle into words."""
+
+    def __call__(self, report: CycleReport, missed: Sequence[CycleReport] = ()) -> Message:
+        """The cycle in full, and a line each for those that could not be told of in time."""
+        ...
+
+
 #: The archive, on this machine, of an assistant's model: (assistant, model) -> file.
 Fetch = Callable[[str, str], Path]
 
@@ -50,6 +57,24 @@ class Notifier(Protocol):
 
         Raises:
             NotificationError: not delivered; `retry_after` seconds if the receiver said so.
+        """
+        ...
+
+
+@runtime_checkable
+class SummaryNotifier(Notifier, Protocol):
+    """A notifier for people, who want one message after an outage rather than twenty.
+
+    To the others, which keep records, each cycle is told on its own.
+    """
+
+    def notify_summary(self, report: CycleReport, missed: Sequence[CycleReport]) -> None:
+        """Tell of a cycle, and in short of the `missed` ones before it, oldest first; at once.
+
+        Called again it may tell again.
+
+        Raises:
+            NotificationError: not delivered, nothing of it; `retry_after` as for `notify`.
         """
         ...
 

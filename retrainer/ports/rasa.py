@@ -80,6 +80,13 @@ class Rasa(Protocol):
         """End the process, if one was started, with everything that it started."""
         ...
 
+    def cancel(self) -> None:
+        """Cut off what is under way, which then fails; for another thread to call. Again: nothing.
+
+        The next request starts afresh.
+        """
+        ...
+
     def versions(self) -> Versions:
         """Which Python, Rasa and libraries."""
         ...

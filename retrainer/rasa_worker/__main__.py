@@ -1,7 +1,11 @@
-"""Start the worker: `PYTHON -X utf8 .../rasa_worker/__main__.py REQUESTS_FD EVENTS_FD`."""
+"""Start the worker: `PYTHON -X utf8 .../rasa_worker/__main__.py LIMITS REQUESTS_FD EVENTS_FD`.
+
+LIMITS are the arguments of `limits.apply`, as JSON.
+"""
 
 import importlib
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -24,5 +28,6 @@ if __name__ == "__main__":
     # Python puts a script's folder first; there our modules would shadow others' names.
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here]
     load_package(here)
+    importlib.import_module(PACKAGE + ".limits").apply(**json.loads(sys.argv[1]))
     service = importlib.import_module(PACKAGE + ".service")
-    service.main(requests=int(sys.argv[1]), events=int(sys.argv[2]))
+    service.main(requests=int(sys.argv[2]), events=int(sys.argv[3]))

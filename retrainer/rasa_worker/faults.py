@@ -2,21 +2,29 @@
 
 import errno
 import os
+import re
 import shutil
 from contextlib import contextmanager
 
 #: What stands for an error class of the service, in the events.
-PROJECT, RASA, ENVIRONMENT, STORAGE, ARCHIVE = (
+PROJECT, RASA, ENVIRONMENT, STORAGE, ARCHIVE, MEMORY = (
     "project",
     "rasa",
     "environment",
     "storage",
     "archive",
+    "memory",
 )
 
 
 #: The disk, its quota or the largest file allowed is full, or nothing may be written at all.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
+_NO_MEMORY = re.compile(
+    "std::bad_alloc|MemoryError|[Cc]annot allocate memory|can't start new thread"
+    "|OOM when allocating|[Ff]ailed to allocate memory"
+)
 
 
 class Fault(Exception):
@@ -51,6 +59,10 @@ def translate(error, show=str):
     """The fault that stands for any exception out of Rasa; `show` makes a path readable."""
     if isinstance(error, Fault):
         return error
+    if out_of_memory(error):  # asked for first, since what follows imports Rasa
+        cause = root_cause(error)
+        said = [type(cause).__name__, *str(cause).strip().splitlines()]
+        return Fault(said[-1].strip()[:300], MEMORY)
     known = _yaml_fault(error, show)
     if known is not None:
         return known
@@ -80,6 +92,18 @@ def _out_of_space(cause):
     elif isinstance(cause, OSError) and cause.errno in _FULL:
         return "{}{}".format(cause.strerror, ": " + str(cause.filename) if cause.filename else "")
     return None
+
+
+def out_of_memory(error):
+    """Whether no more memory was to be had: for Python, for TensorFlow or for a library."""
+    cause = root_cause(error)
+    return (
+        isinstance(cause, MemoryError)
+        or type(cause).__name__ == "ResourceExhaustedError"
+        or (isinstance(cause, OSError) and cause.errno == errno.ENOMEM)
+        # What TensorFlow compiles wraps errors as text, the loader of libraries as its own.
+        or _NO_MEMORY.search(str(cause)) is not None
+    )
 
 
 def root_cause(error):

@@ -86,7 +86,12 @@ def _figure(value: float | None) -> str:
 
 def _occasion(report: CycleReport) -> str:
     cycle = report.cycle
-    asked: Mapping[Trigger, str] = {Trigger.MANUAL: "by hand", Trigger.SCHEDULE: "by schedule"}
+    asked: Mapping[Trigger, str] = {
+        Trigger.MANUAL: "by hand",
+        Trigger.SCHEDULE: "by schedule",
+        Trigger.DATA: "because of new data",
+        Trigger.HOOK: "by a hook",
+    }
     said = [f"{cycle.number}, begun {moment(cycle.started_at)} UTC {asked[cycle.trigger]}"]
     said += [elapsed(report)]
     said += ["dry run: nothing was promoted"] if cycle.dry_run else []

@@ -15,6 +15,7 @@ The keys are an interface: they are added to, never renamed, within one `format`
 | `champion` | name of the model that served when the evaluation began |
 | `promoted` | `from` and `to`, if the champion was changed; `confirmed` if it then served |
 | `promotions` | rows that the cycle wrote on the ledger, as `retrainer ledger --json`; null if not asked |
+| `answer` | what a person answered to a held cycle: approved, actor, reason, at |
 | `verdict` | outcome, policy, the reason, and every check with observed value, limit and sentence |
 | `evaluation` | both reports with metrics, intents and must-pass utterances; all flips; what was left out |
 
@@ -28,11 +29,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from retrainer.domain.cycle import Promotion
-from retrainer.ports import CycleReport
+from retrainer.ports import Answer, CycleReport, Request
 from retrainer.reports import words
+from retrainer.reports.rows import HistoryLine
 
 
-def to_json(report: CycleReport, promotions: Sequence[Promotion] | None = None) -> dict[str, Any]:
+def to_json(
+    report: CycleReport,
+    promotions: Sequence[Promotion] | None = None,
+    answer: Answer | None = None,
+) -> dict[str, Any]:
     """The report as plain dictionaries, lists, strings, numbers and None; see the module."""
     cycle, state = report.cycle, report.state
     seconds = (report.ended_at - cycle.started_at).total_seconds() if report.ended_at else None
@@ -58,6 +64,7 @@ def to_json(report: CycleReport, promotions: Sequence[Promotion] | None = None) 
             "promoted": state.promoted and dict(zip(("from", "to"), state.promoted, strict=True)),
             "confirmed": state.confirmed,
             "promotions": promotions and [promotion_to_json(p) for p in promotions],
+            "answer": answer and answer_to_json(answer),
             "verdict": verdict,
             "evaluation": state.evaluation,
         }
@@ -80,6 +87,64 @@ def promotion_to_json(promotion: Promotion) -> dict[str, Any]:
         }
     )
     return document
+
+
+def answer_to_json(answer: Answer) -> dict[str, Any]:
+    """What a person answered to a held cycle: approved, actor, reason, at."""
+    document: dict[str, Any] = _plain(answer)
+    del document["cycle"]
+    return document
+
+
+def request_to_json(request: Request) -> dict[str, Any]:
+    """What asks for a cycle, and the number of the cycle that answered."""
+    document: dict[str, Any] = _plain(request)
+    return document
+
+
+#: The keys of a cycle in one line: `retrainer history --json`, and the columns of `--csv`.
+HISTORY_KEYS = (
+    "number",
+    "assistant",
+    "trigger",
+    "status",
+    "verdict",
+    "stopped_by",
+    "approved",
+    "promoted",
+    "dry_run",
+    "started_at",
+    "ended_at",
+    "seconds",
+    "champion",
+    "challenger",
+    "f1_champion",
+    "f1_challenger",
+    "examples",
+    "same_as",
+    "resumed",
+    "failed_step",
+    "error",
+)
+
+
+def history_to_json(line: HistoryLine) -> dict[str, Any]:
+    """A cycle in one line, with `HISTORY_KEYS`; what is not known is None."""
+    cycle, seconds = line.cycle, None
+    if line.ended_at is not None:
+        seconds = (line.ended_at - cycle.started_at).total_seconds()
+    of_cycle = ("number", "assistant", "trigger", "status", "dry_run", "started_at", "resumed")
+    known = {name: getattr(cycle, name) for name in of_cycle} | {"seconds": seconds}
+    document: dict[str, Any] = _plain(
+        {name: known[name] if name in known else getattr(line, name) for name in HISTORY_KEYS}
+    )
+    return document
+
+
+def status_to_json(status: object, next_starts: Mapping[str, datetime | None]) -> dict[str, Any]:
+    """What is going on (a dataclass of the store), and when each assistant's next cycle is due."""
+    document: dict[str, Any] = _plain(status)
+    return document | {"next": _plain(next_starts)}
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401, PLR0911 - JSON is any of these, a line each

@@ -52,6 +52,26 @@ class HistoryLine(Protocol):
         ...
 
     @property
+    def champion(self) -> str | None:
+        """Name of the model that served when the evaluation began."""
+        ...
+
+    @property
+    def challenger(self) -> str | None:
+        """Name of the model that was trained."""
+        ...
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the challenger was promoted, and confirmed."""
+        ...
+
+    @property
+    def approved(self) -> bool | None:
+        """What a person answered to a held cycle."""
+        ...
+
+    @property
     def error(self) -> str | None:
         """What went wrong."""
         ...

@@ -31,11 +31,16 @@ _MARKS = {Outcome.PROMOTE: "✅", Outcome.HOLD: "⚠️", Outcome.REJECT: "❌",
 Block = dict[str, Any]
 
 
-def to_blocks(report: CycleReport) -> tuple[Block, ...]:
-    """Header, F1 of both models, every check, failed must-pass utterances, flips, how to go on."""
+def to_blocks(report: CycleReport, missed: Sequence[CycleReport] = ()) -> tuple[Block, ...]:
+    """Header, F1 of both models, every check, failed must-pass utterances, flips, how to go on.
+
+    `missed` are earlier cycles, oldest first, of which the newest are told of in a line each.
+    """
     message = _Message(first=_header(report), last=_context(_footer(report)))
     message.add("", words.summary(report)[1:])
     message.add_fields(_models(report))
+    if missed:
+        message.add(f"*{words.missed_title(missed)}*", list(map(words.missed, missed[::-1])))
     if report.error:
         tip = [f"Tip: {report.tip}"] if report.tip else []
         told = [words.headline(report), *words.error_details(report), *tip]

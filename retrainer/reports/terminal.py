@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from retrainer.domain.cycle import Promotion
-from retrainer.ports import CycleReport
+from retrainer.ports import Answer, CycleReport
 from retrainer.reports import facts, tables, words
 from retrainer.reports.listings import RESULT_STYLES, ledger_table
 from retrainer.reports.rows import StepTime
@@ -25,10 +25,16 @@ def summary(report: CycleReport) -> RenderableType:
 
 
 def full(
-    report: CycleReport, steps: Sequence[StepTime] = (), promotions: Sequence[Promotion] = ()
+    report: CycleReport,
+    steps: Sequence[StepTime] = (),
+    promotions: Sequence[Promotion] = (),
+    answer: Answer | None = None,
 ) -> RenderableType:
     """Everything that is known of a cycle."""
-    parts = [*_head(report), _section("", _facts(report)), *_verdict(report, _MANY)]
+    parts = _head(report)
+    if answer is not None:
+        parts.append(Text(words.answered(answer), style="bold"))
+    parts += [_section("", _facts(report)), *_verdict(report, _MANY)]
     if evaluation := report.state.evaluation:
         parts.append(_section("Figures", tables.figures(evaluation)))
         parts.append(_section("Intents, the most changed first", tables.intents(evaluation)))

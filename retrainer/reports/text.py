@@ -11,12 +11,17 @@ _Item = TypeVar("_Item")
 _MOST = 10  # utterances of a list, intents of a remark
 
 
-def to_text(report: CycleReport) -> str:
-    """Everything that a person needs to judge the cycle, in lines that end with a newline."""
+def to_text(report: CycleReport, missed: Sequence[CycleReport] = ()) -> str:
+    """Everything that a person needs to judge the cycle, in lines that end with a newline.
+
+    `missed` are earlier cycles, oldest first, of which the newest are told of in a line each.
+    """
     lines = [*words.summary(report)]
     lines += [f"  | {line}" for line in words.error_details(report)]
     if report.tip:
         lines.append(f"tip: {printable(report.tip)}")
+    if missed:
+        lines += _listed(words.missed_title(missed), missed[::-1], words.missed)
     lines += _checks(report)
     failed = words.failed_must_pass(report)
     lines += _listed(f"must-pass utterances that failed: {len(failed)}", failed, words.must_pass)

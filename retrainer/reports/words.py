@@ -14,15 +14,17 @@ from retrainer.domain.cycle import (
 from retrainer.domain.evaluation import Flip, MustPassResult
 from retrainer.domain.rules.limits import points
 from retrainer.domain.verdict import Check, Outcome, metric
-from retrainer.ports import CycleReport
+from retrainer.ports import Answer, CycleReport
 from retrainer.reports.rows import HistoryLine
 from retrainer.reports.values import (
     counted,
     duration,
     first_line,
+    moment,
     printable,
     quoted,
     share,
+    shorten,
 )
 
 _RESULTS = {Outcome.PROMOTE: "PROMOTED", Outcome.HOLD: "HELD", Outcome.REJECT: "REJECTED"}
@@ -32,6 +34,9 @@ _OUTCOMES = {
     Outcome.REJECT: "FAILED",
     None: "not applied",
 }
+
+#: Characters of a cycle that stands in one line among others.
+_LONGEST_MISSED = 250
 
 Quote = Callable[[str], str]
 
@@ -110,6 +115,22 @@ def summary(report: CycleReport) -> tuple[str, ...]:
     return tuple(printable(line) for line in lines if line)
 
 
+def missed_title(missed: Sequence[CycleReport]) -> str:
+    """What the cycles of a summary have in common."""
+    return f"While you could not be told: {counted(len(missed), 'more cycle')}, the newest first"
+
+
+def missed(report: CycleReport) -> str:
+    """One line for a cycle that could not be told of in time."""
+    cycle = report.cycle
+    ended = f"{report.ended_at:%Y-%m-%d %H:%M} UTC " if report.ended_at else ""
+    because = reason(report)
+    story = f": {because}" if because else _circumstance(report)
+    dry = "dry run, " if cycle.dry_run else ""
+    line = f"#{cycle.number} {ended}{cycle.assistant}: {dry}{outcome(report)}{story}"
+    return shorten(printable(line), _LONGEST_MISSED)
+
+
 def error_details(report: CycleReport) -> tuple[str, ...]:
     """What the headline left out of the error, such as the end of a log, a line each."""
     lines = [line for line in (report.error or "").splitlines() if line.strip()]
@@ -184,7 +205,8 @@ def history_story(line: HistoryLine) -> str:
         return ""
     before = "" if line.f1_champion is None else f"{share(line.f1_champion)} -> "
     stopped = f"; stopped by {line.stopped_by}" if line.stopped_by else ""
-    return f"F1 {before}{share(line.f1_challenger)}{stopped}"
+    answered = {True: "; approved", False: "; rejected by a person", None: ""}[line.approved]
+    return f"F1 {before}{share(line.f1_challenger)}{stopped}{answered}"
 
 
 def promotion_story(promotion: Promotion) -> str:
@@ -198,6 +220,13 @@ def promotion_story(promotion: Promotion) -> str:
         PromotionReason.OUTSIDE: f"outside of retrainer, by {promotion.actor}",
     }
     return printable(f"{why[promotion.reason]}{cycle}{note}")
+
+
+def answered(answer: Answer) -> str:
+    """What a person answered to a held cycle, and why."""
+    said = "approved" if answer.approved else "rejected"
+    reason = f": {first_line(answer.reason)}" if answer.reason else ""
+    return printable(f"{said} by {answer.actor}, {moment(answer.at)} UTC{reason}")
 
 
 def elapsed(report: CycleReport) -> str:

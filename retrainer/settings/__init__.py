@@ -1,8 +1,10 @@
 """What a user may configure: the model of the TOML file, and how it is read."""
 
-from retrainer.settings.loading import anchored, find_config, load
+from retrainer.settings.credentials import with_credentials
+from retrainer.settings.loading import anchored, find_config, load, require_unchanged
 from retrainer.settings.model import (
     AssistantSettings,
+    HttpSettings,
     NotifierSettings,
     PluginSettings,
     RasaSettings,
@@ -13,6 +15,7 @@ from retrainer.settings.policies import policy_of
 
 __all__ = [
     "AssistantSettings",
+    "HttpSettings",
     "NotifierSettings",
     "PluginSettings",
     "RasaSettings",
@@ -22,4 +25,6 @@ __all__ = [
     "find_config",
     "load",
     "policy_of",
+    "require_unchanged",
+    "with_credentials",
 ]

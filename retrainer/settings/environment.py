@@ -1,10 +1,11 @@
 """Settings in the environment: which variable is which option, and what a wrong one was meant to be.
 
 A variable is the path of an option: RETRAINER_ASSISTANTS__HELPDESK__POLICY is
-`assistants.helpdesk.policy`. Case does not matter.
+`assistants.helpdesk.policy`. Case does not matter. Files may stand for variables: see `credentials`.
 """
 
 import difflib
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,25 @@ _BETWEEN = "__"
 _NOT_OURS = ("RETRAINER_TEST_", "RETRAINER_BENCH_")
 
 Keys = tuple[str, ...]
+
+
+class Surroundings(Mapping[str, str]):
+    """The environment, and `files` that count as variables of it, by the variables' names."""
+
+    def __init__(
+        self, environment: Mapping[str, str], files: Mapping[str, Path], contents: Mapping[str, str]
+    ) -> None:
+        self.files = files
+        self._values = ChainMap(dict(contents), dict(environment))
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 def variables(environment: Mapping[str, str]) -> dict[str, Keys]:
@@ -50,7 +70,7 @@ def require_known(
         if field is None or (len(keys) > 1 and not _has_keys(field.annotation)):
             close = difflib.get_close_matches(name.upper().removeprefix(PREFIX), known, n=1)
             hint = f", did you mean {PREFIX}{close[0]}?" if close else ""
-            lines.append(f"the environment variable {name} is no option of retrainer{hint}")
+            lines.append(f"{_origin(name, environment)} is no option of retrainer{hint}")
     if lines:
         raise ConfigurationError(
             "\n".join(lines),
@@ -74,8 +94,14 @@ def place(
             found[: len(table)] == table and not _in(content, table) for table in (keys[:-1], keys)
         )
         if sets or makes:
-            return f"the environment variable {name}: {path}"
+            return f"{_origin(name, environment)}: {path}"
     return f"{file}: {path}"
+
+
+def _origin(name: str, environment: Mapping[str, str]) -> str:
+    """Where the value of a variable comes from, for people."""
+    file = environment.files.get(name) if isinstance(environment, Surroundings) else None
+    return f"the credential {file}" if file else f"the environment variable {name}"
 
 
 def _in(content: Mapping[str, Any], keys: Keys) -> bool:

@@ -1,4 +1,4 @@
-"""Reading the configuration: TOML file, then environment, each error with its place."""
+"""Reading the configuration: TOML file, credentials, environment; each error with its place."""
 
 import difflib
 import os
@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from retrainer.errors import ConfigurationError
+from retrainer.settings.credentials import with_credentials
 from retrainer.settings.environment import CONFIG_VARIABLE, place, require_known
 from retrainer.settings.model import Settings
 from retrainer.settings.policies import policy_of
@@ -54,12 +55,13 @@ def anchored(config: Path, path: Path) -> Path:
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of this file and of the environment, which wins.
+    """The settings of this file and of the environment with its credentials, which wins.
 
     Raises:
         ConfigurationError: with the file and line, or the path of each wrong key or its variable.
     """
     content = _read(path)
+    environment = with_credentials(environment)
     require_known(environment, Settings, content)
 
     class FileSettings(Settings):
@@ -154,3 +156,21 @@ def _keys_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
 def _did_you_mean(key: str, known: list[str]) -> str:
     close = difflib.get_close_matches(key, known, n=1)
     return f", did you mean {close[0]}?" if close else ""
+
+
+#: What a running process cannot change: its files, its connections, its socket.
+_FIXED = ("state_dir", "database", "http")
+
+
+def require_unchanged(config: Path, old: Settings, new: Settings) -> None:
+    """Make sure that a running process can go over to the new settings.
+
+    Raises:
+        ConfigurationError: something has changed that takes a restart.
+    """
+    for key in _FIXED:
+        if getattr(new, key) != getattr(old, key):
+            raise ConfigurationError(
+                f"{config}: `{key}` has changed, which takes a restart",
+                tip="restart the service: a cycle that runs goes on afterwards",
+            )

@@ -1,60 +1,22 @@
 """The configuration file as a typed model; every option, its default and its meaning."""
 
-import re
 from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Self
+from pathlib import Path
+from typing import Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     SecretStr,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from retrainer.domain.cycle import require_name
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
-
-
-def _duration(value: object) -> object:
-    """`"90s"`, `"45m"`, `"4h"` or `"30d"`."""
-    if isinstance(value, timedelta):
-        return value
-    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError('a duration is a number with a unit, such as "90s", "45m", "4h" or "30d"')
-    length = timedelta(**{_UNITS[match[2]]: float(match[1])})
-    if not length:
-        raise ValueError("a duration must be longer than 0")
-    return length
-
-
-def _inside_project(path: str) -> str:
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        raise ValueError(f"{path!r} must lie inside the project's folder")
-    return path
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    PlainSerializer(lambda length: f"{length.total_seconds():g}s", return_type=str),
-]
-#: A file or folder inside the project, with `/`.
-ProjectPath = Annotated[str, AfterValidator(_inside_project)]
-Name = Annotated[str, AfterValidator(require_name)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+from retrainer.settings.schedule import ScheduleSettings
+from retrainer.settings.values import Duration, Name, ProjectPath, Section, Size
 
 
 class PluginSettings(BaseModel):
@@ -90,7 +52,7 @@ class NotifierSettings(PluginSettings):
     """Which assistants to tell of; empty: all."""
 
 
-class RasaSettings(_Section):
+class RasaSettings(Section):
     """Where Rasa runs. It has a Python environment of its own."""
 
     python: Path | None = None
@@ -108,8 +70,17 @@ class RasaSettings(_Section):
     predict_limit: Duration = timedelta(hours=1)
     """Time that evaluating one model may take."""
 
+    nice: int = Field(default=10, ge=0, le=19)
+    """How far Rasa steps back when others want to compute: 0 (not at all) to 19 (as far as can be)."""
 
-class EvaluationSettings(_Section):
+    io_class: Literal["idle", "best-effort", "none"] = "best-effort"
+    """How Rasa uses the disk: after all others, or only when nobody else does; "none": as anybody."""
+
+    memory_limit: Size | None = Field(default=None, ge=500 * 1000**2)
+    """Memory that Rasa may have, such as "8GB"; then it is killed and the cycle fails. Empty: all."""
+
+
+class EvaluationSettings(Section):
     """What models are measured on."""
 
     holdout: float = Field(default=0.2, ge=0.0, le=0.9)
@@ -122,7 +93,7 @@ class EvaluationSettings(_Section):
     """NLU files or folders to measure on as well; with `holdout = 0` instead of a holdout."""
 
 
-class ValidationSettings(_Section):
+class ValidationSettings(Section):
     """What `rasa data validate` finds."""
 
     fail_on_warnings: bool = False
@@ -132,14 +103,14 @@ class ValidationSettings(_Section):
     """Share of the examples that may have gone since the champion was trained; more stops the cycle."""
 
 
-class TrainingSettings(_Section):
+class TrainingSettings(Section):
     """How challengers are trained."""
 
     time_limit: Duration = timedelta(hours=4)
     """Time that one training may take; then it is killed and the cycle fails."""
 
 
-class RetentionSettings(_Section):
+class RetentionSettings(Section):
     """Which models are kept. The champion and its predecessor always are."""
 
     models: int = Field(default=10, ge=2)
@@ -149,7 +120,7 @@ class RetentionSettings(_Section):
     """Models older than this are deleted, even if there are fewer."""
 
 
-class AssistantSettings(_Section):
+class AssistantSettings(Section):
     """One Rasa project that is kept fresh."""
 
     source: PluginSettings | None = None
@@ -188,6 +159,9 @@ class AssistantSettings(_Section):
     retention: RetentionSettings = RetentionSettings()
     """Which models are kept."""
 
+    schedule: ScheduleSettings = ScheduleSettings()
+    """When its cycles begin by themselves."""
+
     @model_validator(mode="after")
     def _one_way_to_the_data(self) -> Self:
         if (self.source is None) == (not self.sources):
@@ -195,8 +169,49 @@ class AssistantSettings(_Section):
         return self
 
 
-class HttpSettings(_Section):
-    """Where `retrainer serve-models` listens, and who may read models."""
+class DaemonSettings(Section):
+    """`retrainer run`, the scheduler that keeps running."""
+
+    cycles_at_once: int = Field(default=1, ge=1)
+    """How many cycles, and so trainings, this machine runs at a time."""
+
+    lease: Duration = timedelta(seconds=60)
+    """How long a cycle stays with a daemon that gives no sign of life; then another takes it over."""
+
+    stop_limit: Duration = timedelta(seconds=60)
+    """Time that stopping may take. A cycle that is cut off goes on at the next start."""
+
+    log_format: Literal["auto", "human", "json"] = "auto"
+    """How to log: for people, or JSON for programs; "auto": for people on a terminal."""
+
+    keep_history: Duration = timedelta(days=730)
+    """Cycles older than this are deleted from the database, unless they changed the champion."""
+
+    @field_validator("lease")
+    @classmethod
+    def _long_enough(cls, lease: timedelta) -> timedelta:
+        if lease < timedelta(seconds=1):
+            raise ValueError(
+                f"{lease.total_seconds():g}s is too short for a lease, 1s is the least"
+            )
+        return lease
+
+
+class TokenSettings(Section):
+    """Somebody who may use the HTTP side."""
+
+    token: SecretStr = Field(min_length=16)
+    """What has to be sent as `Authorization: Bearer ...`; at least 16 characters."""
+
+    scopes: tuple[Literal["read", "trigger", "approve"], ...] = ("read",)
+    """What it is good for."""
+
+
+class HttpSettings(Section):
+    """Where `retrainer run` and `retrainer serve-models` listen, and who may ask what."""
+
+    enabled: bool = False
+    """Whether `retrainer run` listens: health, metrics, history, triggers and models."""
 
     host: str = Field(default="127.0.0.1", min_length=1)
     """Address to listen at. One that other machines reach needs a token."""
@@ -206,6 +221,12 @@ class HttpSettings(_Section):
 
     token: SecretStr | None = Field(default=None, min_length=1)
     """What Rasa servers have to send; empty: nothing, on this machine alone."""
+
+    tokens: dict[Name, TokenSettings] = Field(default_factory=dict)
+    """Who else may ask for something, each with a name; none: everybody on this machine may read."""
+
+    hook_secret: SecretStr | None = Field(default=None, min_length=16)
+    """What git servers sign their hooks with; empty: no hooks are taken."""
 
     rasa_x_assistant: Name | None = None
     """Whose models Rasa X's own addresses lead to; empty: the only assistant's, if there is one."""
@@ -237,8 +258,11 @@ class Settings(BaseSettings):
     rasa: RasaSettings = RasaSettings()
     """Where Rasa runs."""
 
+    daemon: DaemonSettings = DaemonSettings()
+    """The scheduler that keeps running."""
+
     http: HttpSettings = HttpSettings()
-    """Serving models to Rasa servers."""
+    """The HTTP side of the daemon, and serving models to Rasa servers."""
 
     policies: dict[Name, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     """Named policies of named rules."""

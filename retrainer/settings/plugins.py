@@ -14,6 +14,13 @@ from retrainer.settings.loading import invalid
 from retrainer.settings.model import PluginSettings
 
 
+def plugin_of(group: str, settings: PluginSettings) -> Any:  # noqa: ANN401 - each group has its own
+    """The class of the plugin; None if there is none of that name in the group."""
+    for point in entry_points(group=f"retrainer.{group}", name=settings.type):
+        return point.load()
+    return None
+
+
 @dataclass(frozen=True)
 class Plugins:
     """Makes the plugins that a config `file` and the `environment` name."""
@@ -32,13 +39,13 @@ class Plugins:
         Raises:
             ConfigurationError: there is none of that name, or it does not take the options.
         """
-        found = {point.name: point for point in entry_points(group=f"retrainer.{group}")}
-        if settings.type not in found:
+        plugin = plugin_of(group, settings)
+        if plugin is None:
             where = place(self.file, (*keys, "type"), self.environment)
+            known = sorted(point.name for point in entry_points(group=f"retrainer.{group}"))
             raise ConfigurationError(
-                f"{where}: unknown {settings.type!r}; known are {', '.join(sorted(found))}"
+                f"{where}: unknown {settings.type!r}; known are {', '.join(known)}"
             )
-        plugin = found[settings.type].load()
         try:
             options = plugin.Options.model_validate(settings.options)
         except ValidationError as error:  # it holds the options, and so maybe secrets: `from None`

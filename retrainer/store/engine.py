@@ -5,16 +5,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
 from retrainer.errors import ConfigurationError, DatabaseError
+from retrainer.store import postgres
 
 #: Seconds that a writer waits for another one.
 BUSY_SECONDS = 30.0
-_CONNECT_SECONDS = 10
 #: Seconds between two tries to switch a database that another process uses to WAL.
 _PAUSE = 0.02
 _POSTGRES_NAMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
@@ -24,12 +23,13 @@ def make_engine(
     url: str,
     *,
     busy_seconds: float = BUSY_SECONDS,
+    answer_seconds: float = postgres.ANSWER_SECONDS,
     anchored: Callable[[Path], Path] = Path.absolute,
 ) -> sa.Engine:
     """An engine for `sqlite:///PATH` or `postgresql+psycopg://USER@HOST/NAME`; connects to nothing.
 
-    `busy_seconds` is how long a writer waits for another one on SQLite; `anchored` makes the path
-    of an SQLite file absolute.
+    `busy_seconds` is how long a writer waits for another one on SQLite, `answer_seconds` how long
+    PostgreSQL may take for an answer; `anchored` makes the path of an SQLite file absolute.
 
     Raises:
         ConfigurationError: not such a URL, or the driver is not installed.
@@ -47,7 +47,7 @@ def make_engine(
             parsed = parsed.set(database=str(anchored(Path(parsed.database))))
         return _sqlite_engine(parsed, busy_seconds)
     if parsed.drivername in _POSTGRES_NAMES:
-        return _postgres_engine(parsed)
+        return postgres.make_engine(parsed, answer_seconds=answer_seconds)
     raise ConfigurationError(
         f"database: {parsed.drivername} is not supported",
         tip="SQLite (sqlite:///PATH) and PostgreSQL (postgresql+psycopg://USER@HOST/NAME) are",
@@ -95,24 +95,6 @@ def _use_write_ahead_log(connection: sqlite3.Connection, seconds: float) -> None
             return
 
 
-def _postgres_engine(url: sa.URL) -> sa.Engine:
-    try:
-        return sa.create_engine(
-            url.set(drivername="postgresql+psycopg"),
-            pool_pre_ping=True,  # a server that was restarted meanwhile is no error
-            connect_args={
-                "connect_timeout": _CONNECT_SECONDS,
-                "application_name": "retrainer",
-                "prepare_threshold": None,  # prepared statements break behind pooling proxies
-            },
-        )
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"database: PostgreSQL needs the Python package {error.name}",
-            tip="pip install 'retrainer[postgres]'",
-        ) from error
-
-
 def describe(engine: sa.Engine) -> str:
     """The database for people, never with its password."""
     if engine.dialect.name == "sqlite":
@@ -121,27 +103,38 @@ def describe(engine: sa.Engine) -> str:
 
 
 @contextmanager
-def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+def reading(engine: sa.Engine, *, consistent: bool = False) -> Iterator[sa.Connection]:
     """A connection to read with.
+
+    `consistent` shows the database as it is now to all queries, which may take as long as they
+    need; on PostgreSQL each query otherwise sees what was committed before it.
 
     Raises:
         DatabaseError: the database could not be used.
     """
-    with _translated(engine), engine.connect() as connection, connection.begin():
-        yield connection
+    with _translated(engine), engine.connect() as connection:
+        if consistent and engine.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="REPEATABLE READ", patient=True)
+        with connection.begin():
+            if consistent:  # what is seen is settled by the first query
+                connection.exec_driver_sql("SELECT count(*) FROM leases")
+            yield connection
 
 
 @contextmanager
-def writing(engine: sa.Engine, *, foreign_keys: bool = True) -> Iterator[sa.Connection]:
+def writing(
+    engine: sa.Engine, *, foreign_keys: bool = True, patient: bool = False
+) -> Iterator[sa.Connection]:
     """One transaction that writes: committed at the end, rolled back on any error.
 
-    `foreign_keys` False switches their enforcement off on SQLite, for changes of the schema.
+    `foreign_keys` False switches their enforcement off on SQLite, for changes of the schema;
+    `patient` True lets a statement take as long as it needs on PostgreSQL.
 
     Raises:
         DatabaseError: the database could not be used; nothing was written.
     """
     with _translated(engine), engine.connect() as connection:
-        connection.execution_options(writes=True, foreign_keys=foreign_keys)
+        connection.execution_options(writes=True, foreign_keys=foreign_keys, patient=patient)
         with connection.begin():
             yield connection
 
@@ -154,12 +147,16 @@ def _translated(engine: sa.Engine) -> Iterator[None]:
         if engine.dialect.name == "sqlite":
             problem, tip = _sqlite_problem(engine, error.orig)
         else:
-            problem, tip = _postgres_problem(engine, error.orig)
+            problem, tip = postgres.problem(engine, error.orig)
         raise DatabaseError(f"{describe(engine)}: {problem}", tip=tip) from error
-    except sa.exc.SQLAlchemyError as error:  # such as waiting too long for a free connection
+    except sa.exc.TimeoutError as error:
         raise DatabaseError(
-            f"{describe(engine)}: {_without_password(engine, str(error))}"
+            f"{describe(engine)}: this process uses all its connections, and none got free in time",
+            tip="the database is slow, or much is going on at once: try again",
         ) from error
+    except sa.exc.SQLAlchemyError as error:
+        words = postgres.without_password(engine, str(error))
+        raise DatabaseError(f"{describe(engine)}: {words}") from error
 
 
 def _sqlite_problem(engine: sa.Engine, error: BaseException | None) -> tuple[str, str]:
@@ -187,28 +184,3 @@ def _sqlite_problem(engine: sa.Engine, error: BaseException | None) -> tuple[str
         if name.startswith(prefix):
             return f"{problem} ({error})", tip
     return str(error), "`retrainer db check` says whether it has the right schema"
-
-
-def _postgres_problem(engine: sa.Engine, error: BaseException | None) -> tuple[str, str]:
-    state: Any = getattr(error, "sqlstate", None) or ""
-    lines = _without_password(engine, str(error)).strip().splitlines()
-    problem = lines[0] if lines else type(error).__name__
-    known = {
-        "": "make sure that the server is running and reachable, and that the URL is right",
-        "08": "make sure that the server is running and reachable, then try again",
-        "25006": "the server is read-only: name the primary server",
-        "28": "check user and password",
-        "3D": "create the database, or name another",
-        "42501": "grant the user the rights to these tables",
-        "53": "the server is out of disk, memory or connections: free some, then try again",
-        "57": "the server was shut down or ended the connection: try again",
-    }
-    for prefix in sorted(known, reverse=True):
-        if state == prefix or (prefix and state.startswith(prefix)):
-            return problem, known[prefix]
-    return f"{problem} ({state})", "`retrainer db check` says whether it has the right schema"
-
-
-def _without_password(engine: sa.Engine, text: str) -> str:
-    password = engine.url.password
-    return text.replace(str(password), "***") if password else text

@@ -1,6 +1,6 @@
 """The read side: what happened. It reads no states for a list, so that it stays fast."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from retrainer.domain.cycle import Cycle, Promotion, Status
 from retrainer.domain.verdict import Outcome
 from retrainer.errors import CycleNotFound
-from retrainer.ports import CycleReport
-from retrainer.store import ledger, records
+from retrainer.ports import Answer, CycleReport
+from retrainer.store import approvals, ledger, records
 from retrainer.store.engine import reading
+from retrainer.store.tables import approvals as approval_table
 from retrainer.store.tables import cycles, steps
 
 _MOST_DIGITS = 9  # what the column holds
@@ -24,7 +25,8 @@ class HistoryRow:
 
     `f1_champion` and `f1_challenger` are weighted F1, 0 to 1, on `examples` test examples.
     `stopped_by` names the checks that kept the challenger from being promoted, comma-separated.
-    `promoted` says whether the challenger was promoted and confirmed.
+    `promoted` says whether the challenger was promoted and confirmed; `approved` what a person
+    answered to a held cycle.
     """
 
     cycle: Cycle
@@ -43,6 +45,7 @@ class HistoryRow:
     error: str | None
     tip: str | None
     failed_step: str | None
+    approved: bool | None
 
     @property
     def duration(self) -> timedelta | None:
@@ -69,10 +72,11 @@ class CycleDetails:
     report: CycleReport
     steps: tuple[StepTiming, ...]
     promotions: tuple[Promotion, ...]
+    answer: Answer | None
 
 
 #: The columns that a HistoryRow is made of: no fingerprint, no lease and above all no JSON.
-_LISTED = [
+_LISTED: list[sa.ColumnElement[Any]] = [
     cycles.c[name]
     for name in (
         *("number", "assistant", "trigger", "started_at", "status", "dry_run", "force", "resumed"),
@@ -81,6 +85,12 @@ _LISTED = [
         *("examples", "promoted", "same_as", "snapshot", "origin", "error", "tip", "failed_step"),
     )
 ]
+_LISTED.append(
+    sa.select(approval_table.c.approved)
+    .where(approval_table.c.cycle == cycles.c.number)
+    .scalar_subquery()
+    .label("approved")
+)
 
 
 def list_cycles(
@@ -91,16 +101,21 @@ def list_cycles(
     verdict: Outcome | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    before: int | None = None,
     limit: int = 20,
 ) -> tuple[HistoryRow, ...]:
     """The newest cycles that match, newest first; `since` and `until` (aware) are of their start.
+
+    With `before` only cycles with a lower number, for the next page.
 
     Raises:
         DatabaseError: the database could not be used.
     """
     query = _select(assistant, status, verdict, since, until).limit(limit)
+    if before is not None:
+        query = query.where(cycles.c.number < before)
     with reading(engine) as connection:
-        return tuple(map(_to_history, connection.execute(query).mappings()))
+        return tuple(map(_to_row, connection.execute(query).mappings()))
 
 
 def get(engine: sa.Engine, reference: str) -> CycleDetails:
@@ -131,6 +146,7 @@ def get(engine: sa.Engine, reference: str) -> CycleDetails:
             report,
             tuple(StepTiming(**row) for row in connection.execute(timings).mappings()),
             ledger.of_cycle(connection, number),
+            approvals.of_cycle(connection, number),
         )
 
 
@@ -152,10 +168,19 @@ def made_by(engine: sa.Engine, models: Sequence[str]) -> dict[str, HistoryRow]:
     Raises:
         DatabaseError: the database could not be used.
     """
-    query = sa.select(*_LISTED).where(cycles.c.challenger.in_(models))
+    numbers = [number for model in models if (number := _number_in(model)) is not None]
+    query = sa.select(*_LISTED).where(cycles.c.number.in_(numbers), cycles.c.challenger.in_(models))
     with reading(engine) as connection:
-        rows = map(_to_history, connection.execute(query).mappings())
+        rows = map(_to_row, connection.execute(query).mappings())
         return {row.challenger: row for row in rows if row.challenger}
+
+
+def by_number(
+    connection: sa.Connection, numbers: Iterable[int | None]
+) -> dict[int | None, HistoryRow]:
+    """The cycles of these numbers; None is left out."""
+    query = sa.select(*_LISTED).where(cycles.c.number.in_([n for n in numbers if n is not None]))
+    return {row["number"]: _to_row(row) for row in connection.execute(query).mappings()}
 
 
 def _select(
@@ -165,7 +190,7 @@ def _select(
     since: datetime | None,
     until: datetime | None,
 ) -> sa.Select[Any]:
-    query = sa.select(*_LISTED).order_by(cycles.c.number.desc())
+    query = sa.select(*_LISTED).order_by(cycles.c.started_at.desc(), cycles.c.number.desc())
     if assistant is not None:
         query = query.where(cycles.c.assistant == assistant)
     if status is not None:
@@ -179,7 +204,7 @@ def _select(
     return query
 
 
-def _to_history(row: sa.RowMapping) -> HistoryRow:
+def _to_row(row: sa.RowMapping) -> HistoryRow:
     verdict = row["verdict"]
     return HistoryRow(
         cycle=records.to_cycle(row),
@@ -198,6 +223,7 @@ def _to_history(row: sa.RowMapping) -> HistoryRow:
         error=row["error"],
         tip=row["tip"],
         failed_step=row["failed_step"],
+        approved=row["approved"],
     )
 
 
@@ -207,10 +233,17 @@ def _number(connection: sa.Connection, reference: str) -> int:
         if newest is None:
             raise CycleNotFound("there is no cycle yet", tip="`retrainer run-once` starts one")
         return newest
-    # A challenger's name ends with the number of its cycle.
+    number = _number_in(reference)
+    if number is None:
+        raise not_found(reference)
+    return number
+
+
+def _number_in(reference: str) -> int | None:
+    """The number that it is, or with which it ends: a challenger's name does, with its cycle's."""
     digits = reference.rpartition("-")[2]
     if not digits.isascii() or not digits.isdecimal() or len(digits) > _MOST_DIGITS:
-        raise not_found(reference)
+        return None
     return int(digits)
 
 

@@ -9,7 +9,10 @@ from retrainer.domain.cycle import Cycle, Promotion, PromotionReason, State, Sta
 from retrainer.errors import CycleNotFound, SchemaError
 from retrainer.ports import CycleReport
 from retrainer.store.states import merge
-from retrainer.store.tables import cycles, steps
+from retrainer.store.tables import CONCLUDED, cycles, steps
+
+#: Cycles that were carried out or had nothing to do, dry runs apart; by the index of the concluded.
+SUCCEEDED = sa.and_(CONCLUDED, cycles.c.status.in_((Status.COMPLETED, Status.SKIPPED)))
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 

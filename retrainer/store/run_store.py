@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -11,11 +11,11 @@ from retrainer.domain.verdict import metric
 from retrainer.ports import Clock, CycleReport, Journal, Lease, PendingNotification
 from retrainer.store import leases, ledger, outbox, records
 from retrainer.store.engine import reading, writing
+from retrainer.store.forgetting import forget
 from retrainer.store.states import difference
-from retrainer.store.tables import checks, cycles, steps
+from retrainer.store.tables import CONCLUDED, checks, cycles, steps
 
 _RUNNING, _DONE, _FAILED = "running", "done", "failed"
-_CONCLUDED = (Status.COMPLETED, Status.SKIPPED)
 
 
 class SqlRunStore:
@@ -31,7 +31,7 @@ class SqlRunStore:
     def begin(
         self,
         assistant: str,
-        trigger: Trigger,
+        trigger: Trigger | None,
         *,
         owner: str,
         lease: timedelta,
@@ -41,8 +41,17 @@ class SqlRunStore:
         """Start a cycle, or take up the assistant's interrupted one."""
         with writing(self._engine) as connection:
             now = self._clock.now()
-            wanted = Cycle(0, assistant, trigger, now, dry_run=dry_run, force=force)
-            return leases.take(connection, wanted, owner=owner, until=now + lease, now=now)
+            wanted = Cycle(
+                0, assistant, trigger or Trigger.SCHEDULE, now, dry_run=dry_run, force=force
+            )
+            return leases.take(
+                connection,
+                wanted,
+                owner=owner,
+                until=now + lease,
+                now=now,
+                asked=trigger is None,
+            )
 
     def renew(self, lease: Lease, until: timedelta) -> None:
         """Keep the lease for `until` from now."""
@@ -109,6 +118,11 @@ class SqlRunStore:
             leases.require_running(connection, lease)
             self._end_step(connection, lease, step, _FAILED, error=error)
 
+    def release(self, lease: Lease, step: str, *, resume_at: datetime | None = None) -> None:
+        """Give the cycle back in the middle of a step, to be taken up by anybody."""
+        with writing(self._engine) as connection:
+            leases.release(connection, lease, step, resume_at)
+
     def finish(
         self,
         lease: Lease,
@@ -150,11 +164,7 @@ class SqlRunStore:
         """
         query = (
             sa.select(cycles.c.number, cycles.c.fingerprint, cycles.c.same_as)
-            .where(
-                cycles.c.assistant == assistant,
-                cycles.c.status.in_(_CONCLUDED),
-                cycles.c.dry_run.is_(False),
-            )
+            .where(cycles.c.assistant == assistant, CONCLUDED)
             .order_by(cycles.c.number.desc())
             .limit(1)
         )
@@ -164,6 +174,10 @@ class SqlRunStore:
             return None
         number: int = newest.same_as or newest.number
         return number
+
+    def forget(self, before: datetime) -> int:
+        """Delete the cycles begun before that moment that nothing needs; returns how many."""
+        return forget(self._engine, before)
 
     def record_promotion(self, promotion: Promotion) -> None:
         """Append to the ledger; an equal newest row (same assistant and model) is not repeated."""
@@ -180,10 +194,19 @@ class SqlRunStore:
         with writing(self._engine) as connection:
             return outbox.due(connection, self._clock.now())
 
-    def delivered(self, number: int) -> None:
-        """Mark a notification as delivered; again: nothing."""
+    def claim_notifications(
+        self, notifier: str, *, owner: str, together: bool
+    ) -> tuple[PendingNotification, ...]:
+        """What to tell this notifier next, kept from other owners; none if nothing is due."""
         with writing(self._engine) as connection:
-            outbox.delivered(connection, number, self._clock.now())
+            return outbox.claim(
+                connection, notifier, owner=owner, together=together, now=self._clock.now()
+            )
+
+    def delivered(self, *numbers: int) -> None:
+        """Mark notifications as delivered, all at once; again: nothing."""
+        with writing(self._engine) as connection:
+            outbox.delivered(connection, numbers, self._clock.now())
 
     def not_delivered(self, number: int, error: str, retry_after: float | None) -> None:
         """Count a failed attempt and put off all that waits for the same notifier."""

@@ -18,7 +18,7 @@ from retrainer.errors import DatabaseError, SchemaError
 from retrainer.store.engine import describe, reading, writing
 
 #: The newest migration, which a test holds against their folder. They are numbered in order.
-HEAD = "0001"
+HEAD = "0002"
 #: Of our own name, since other programs that share a PostgreSQL database use Alembic too.
 VERSION_TABLE = "retrainer_schema"
 #: Any number that other programs are unlikely to lock: "retr" in ASCII.
@@ -105,6 +105,27 @@ def downgrade(engine: sa.Engine, revision: str) -> None:
         _alembic("downgrade", connection, revision)
 
 
+@contextmanager
+def replaced(engine: sa.Engine, revision: str) -> Iterator[sa.Connection]:
+    """A transaction that begins with empty tables of that revision, and ends with those of HEAD.
+
+    What the database held is deleted, if all goes well.
+
+    Raises:
+        SchemaError: it is newer or another program's.
+        DatabaseError: the database could not be used; nothing was changed.
+    """
+    with _migrating(engine) as connection:
+        found = _revision(connection)
+        _require(engine, found, {Standing.EMPTY, Standing.OLDER, Standing.CURRENT})
+        if found.revision is not None:
+            _alembic("downgrade", connection, "base")
+        _alembic("upgrade", connection, revision)
+        yield connection
+        if revision != HEAD:
+            _alembic("upgrade", connection, HEAD)
+
+
 def migrations_folder() -> Path:
     """Where the migrations are: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
@@ -159,7 +180,7 @@ def _make_folder(engine: sa.Engine) -> None:
 def _migrating(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that is alone in changing the schema."""
     # SQLite changes a table by replacing it, which must not delete the rows that refer to it.
-    with writing(engine, foreign_keys=False) as connection:
+    with writing(engine, foreign_keys=False, patient=True) as connection:
         if engine.dialect.name == "postgresql":
             # Until the end of the transaction, so that it holds behind a pooling proxy too.
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))

@@ -1,4 +1,6 @@
-"""A notifier that remembers."""
+"""Notifiers that remember."""
+
+from collections.abc import Sequence
 
 from retrainer.errors import RetrainerError
 from retrainer.ports import CycleReport
@@ -16,3 +18,17 @@ class FakeNotifier:
         if self.failure:
             raise self.failure
         self.reports.append(report)
+
+
+class FakeSummaryNotifier(FakeNotifier):
+    """A fake for people; `summaries` are those that it was told, the report in full first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.summaries: list[tuple[CycleReport, ...]] = []
+
+    def notify_summary(self, report: CycleReport, missed: Sequence[CycleReport]) -> None:
+        """Remember the summary; called again it remembers it again."""
+        if self.failure:
+            raise self.failure
+        self.summaries.append((report, *missed))

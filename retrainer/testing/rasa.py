@@ -82,6 +82,10 @@ class FakeRasa:
     ) -> None:
         self.calls.append("closed")
 
+    def cancel(self) -> None:
+        """Only noted: it is never at work for long."""
+        self.calls.append("cancel")
+
     def versions(self) -> Versions:
         """Versions of nothing."""
         return Versions("3.10.0", _VERSION, {})

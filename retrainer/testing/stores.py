@@ -8,7 +8,7 @@ from typing import Any
 
 from retrainer.domain import delivery
 from retrainer.domain.cycle import Cycle, Promotion, State, Status, Trigger
-from retrainer.errors import LeaseLost
+from retrainer.errors import CyclePostponed, LeaseLost, NothingToDo
 from retrainer.ports import Clock, CycleReport, Journal, Lease, PendingNotification
 from retrainer.store.owner import busy, is_dead
 
@@ -26,6 +26,7 @@ class _Record:
     cycle: Cycle
     owner: str
     lease_until: datetime
+    resume_at: datetime | None = None
     steps: dict[str, _Step] = field(default_factory=dict)
     report: CycleReport | None = None
 
@@ -43,6 +44,7 @@ class _Notification:
     created_at: datetime
     next_attempt_at: datetime
     attempts: int = 0
+    claimed_by: str = ""
 
 
 class FakeRunStore:
@@ -59,7 +61,7 @@ class FakeRunStore:
     def begin(
         self,
         assistant: str,
-        trigger: Trigger,
+        trigger: Trigger | None,
         *,
         owner: str,
         lease: timedelta,
@@ -72,14 +74,23 @@ class FakeRunStore:
             for record in self._records:
                 if record.cycle.assistant != assistant or record.cycle.status != Status.RUNNING:
                     continue
-                if record.lease_until > now and not is_dead(record.owner):
+                if record.resume_at is not None and record.resume_at > now:
+                    raise CyclePostponed(
+                        f"cycle {record.cycle.number} of {assistant} waits until "
+                        f"{record.resume_at:%Y-%m-%d %H:%M} UTC",
+                        until=record.resume_at,
+                    )
+                if record.owner and record.lease_until > now and not is_dead(record.owner):
                     step = next(reversed(record.steps), None)
                     raise busy(
                         record.cycle, step, owner=record.owner, until=record.lease_until, now=now
                     )
                 record.cycle = replace(record.cycle, resumed=record.cycle.resumed + 1)
                 record.owner, record.lease_until = owner, now + lease
+                record.resume_at = None
                 return Lease(record.cycle, owner)
+            if trigger is None:  # nobody can ask for anything here
+                raise NothingToDo(f"no cycle of {assistant} is asked for")
             number = len(self._records) + 1
             cycle = Cycle(number, assistant, trigger, now, dry_run=dry_run, force=force)
             self._records.append(_Record(cycle, owner, now + lease))
@@ -134,6 +145,15 @@ class FakeRunStore:
             failed = self._step(self._running(lease), step)
             failed.done, failed.error = False, error
 
+    def release(self, lease: Lease, step: str, *, resume_at: datetime | None = None) -> None:
+        """Give the cycle back in the middle of a step, to be taken up by anybody."""
+        with self._lock:
+            record = self._running(lease)
+            record.owner, record.resume_at = "", resume_at
+            started = record.steps.get(step)
+            if started is not None and started.attempts > 1:
+                started.attempts -= 1
+
     def finish(
         self,
         lease: Lease,
@@ -168,8 +188,10 @@ class FakeRunStore:
         with self._lock:
             for record in reversed(self._records):
                 cycle, report = record.cycle, record.report
-                concluded = cycle.status in {Status.COMPLETED, Status.SKIPPED}
-                if cycle.assistant != assistant or cycle.dry_run or not concluded or not report:
+                if cycle.assistant != assistant or cycle.dry_run or not report:
+                    continue
+                not_confirmed = cycle.status is Status.FAILED and report.failed_step == "confirm"
+                if cycle.status not in {Status.COMPLETED, Status.SKIPPED} and not not_confirmed:
                     continue
                 same = report.state.fingerprint == fingerprint
                 return (report.state.same_as or cycle.number) if same else None
@@ -191,19 +213,26 @@ class FakeRunStore:
     def due_notifications(self) -> tuple[PendingNotification, ...]:
         """What may be tried now; what has waited for too long is given up."""
         with self._lock:
-            now = self._clock.now()
-            for row in tuple(self._outbox.values()):
-                if row.created_at <= now - delivery.GIVEN_UP_AFTER:
-                    del self._outbox[row.number]
-            return tuple(
-                PendingNotification(row.number, row.notifier, row.report, row.attempts)
-                for row in delivery.due(tuple(self._outbox.values()), now)
-            )
+            return tuple(map(_pending, delivery.due(self._waiting(), self._clock.now())))
 
-    def delivered(self, number: int) -> None:
-        """Mark a notification as delivered; again: nothing."""
+    def claim_notifications(
+        self, notifier: str, *, owner: str, together: bool
+    ) -> tuple[PendingNotification, ...]:
+        """What to tell this notifier next, kept from other owners; none if nothing is due."""
         with self._lock:
-            self._outbox.pop(number, None)
+            now = self._clock.now()
+            waiting = [row for row in self._waiting(owner) if row.notifier == notifier]
+            due = delivery.due(waiting, now)
+            claimed = delivery.together(due, now) if together else due[:1]
+            for row in claimed:
+                row.claimed_by, row.next_attempt_at = owner, now + delivery.CLAIMED_FOR
+            return tuple(map(_pending, claimed))
+
+    def delivered(self, *numbers: int) -> None:
+        """Mark notifications as delivered, all at once; again: nothing."""
+        with self._lock:
+            for number in numbers:
+                self._outbox.pop(number, None)
 
     def not_delivered(self, number: int, error: str, retry_after: float | None) -> None:
         """Count a failed attempt and put off all that waits for the same notifier."""
@@ -212,14 +241,27 @@ class FakeRunStore:
             row = self._outbox.get(number)
             if row is None:
                 return
+            if row.claimed_by:
+                self._waiting(row.claimed_by)
             row.attempts += 1
             attempts = sum(w.attempts for w in self._outbox.values() if w.notifier == row.notifier)
             row.next_attempt_at = self._clock.now() + delivery.delay_after(attempts, retry_after)
 
+    def _waiting(self, owner: str = "") -> tuple[_Notification, ...]:
+        """What waits; a claim by `owner`, or by a process that has died, is given back."""
+        now = self._clock.now()
+        for row in tuple(self._outbox.values()):
+            if row.created_at <= now - delivery.GIVEN_UP_AFTER:
+                del self._outbox[row.number]
+            elif row.claimed_by and (row.claimed_by == owner or is_dead(row.claimed_by)):
+                row.claimed_by, row.next_attempt_at = "", now
+        return tuple(self._outbox.values())
+
     def _owned(self, lease: Lease) -> _Record:
         record = self._records[lease.cycle.number - 1]
         if (record.owner, record.cycle.resumed) != (lease.owner, lease.cycle.resumed):
-            raise LeaseLost(f"cycle {lease.cycle.number} was taken over by {record.owner}")
+            what = f"taken over by {record.owner}" if record.owner else "given back"
+            raise LeaseLost(f"cycle {lease.cycle.number} was {what}")
         return record
 
     def _running(self, lease: Lease) -> _Record:
@@ -233,3 +275,7 @@ class FakeRunStore:
         if step not in record.steps:
             raise ValueError(f"step {step} of cycle {record.cycle.number} has not been started")
         return record.steps[step]
+
+
+def _pending(row: _Notification) -> PendingNotification:
+    return PendingNotification(row.number, row.notifier, row.report, row.attempts)

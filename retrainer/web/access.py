@@ -14,6 +14,20 @@ class AccessDenied(RetrainerError):
     """A request without the token, or with another one."""
 
 
+def bearer_of(request: Request) -> bytes | None:
+    """What the request has as a bearer token; None if it has none."""
+    kind, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    return bearer.strip().encode("latin-1") if kind.lower() == "bearer" else None
+
+
+def tokens_of(request: Request) -> list[bytes]:
+    """What the request has in every place that Rasa may send its token in."""
+    given = [value for name in PARAMETERS for value in request.query_params.getlist(name)]
+    sent = [value.encode(errors="replace") for value in given]
+    bearer = bearer_of(request)
+    return sent if bearer is None else [*sent, bearer]
+
+
 def require_token(request: Request, token: str | None) -> None:
     """Let pass whoever has the token, in the address or as a bearer; None: everybody.
 
@@ -22,11 +36,7 @@ def require_token(request: Request, token: str | None) -> None:
     """
     if token is None:
         return
-    given = [value for name in PARAMETERS for value in request.query_params.getlist(name)]
-    sent = [value.encode(errors="replace") for value in given]
-    kind, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() == "bearer":
-        sent.append(bearer.strip().encode("latin-1"))
+    sent = tokens_of(request)
     good = [hmac.compare_digest(value, token.encode()) for value in sent]
     if not any(good):
         raise AccessDenied(

@@ -3,14 +3,13 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from functools import partial
-from threading import Thread
 from typing import TypeVar
 
 from retrainer.errors import ModelNotFound, RetrainerError
 from retrainer.ports import Clock, Platform
 from retrainer.web.archives import Archive
+from retrainer.web.threads import in_thread
 
 #: Seconds for which an answer of the platform holds.
 FRESH = 1.0
@@ -136,7 +135,7 @@ class Shelf:
 
     async def _ask(self, question: Callable[[], _Result]) -> _Result:
         async with self._one:
-            return await _in_thread(question)
+            return await in_thread(question)
 
     def _active(self, held: Archive | None) -> Archive | None:
         name = self._platform.active()
@@ -154,18 +153,3 @@ class Shelf:
         if held is not None and held.path == path and held.is_still_there():
             return held
         return Archive.open(name, path)
-
-
-async def _in_thread(call: Callable[[], _Result]) -> _Result:
-    """The call's result, from a thread that does not keep the process from ending."""
-    outcome: Future[_Result] = Future()
-    outcome.set_running_or_notify_cancel()  # nobody waits any more: still no error in the thread
-
-    def run() -> None:
-        try:
-            outcome.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - it is raised again where it is awaited
-            outcome.set_exception(error)
-
-    Thread(target=run, name="platform", daemon=True).start()
-    return await asyncio.wrap_future(outcome)

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -16,6 +16,7 @@ from retrainer.ports import Clock, Platform
 from retrainer.web.access import AccessDenied, require_token
 from retrainer.web.archives import Archive
 from retrainer.web.conditions import UnsatisfiableRange, is_current, part_of
+from retrainer.web.failures import TooManyFailures
 from retrainer.web.following import Shelf
 
 CHAMPION = "champion"
@@ -32,7 +33,8 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 class ModelServer:
     """The models of some assistants by HTTP; `routes` may be mounted anywhere.
 
-    Without `token` everybody may read. `rasa_x_assistant` is the one that Rasa X's own addresses,
+    Without `token` everybody may read; `admit` decides instead, and raises AccessDenied or
+    TooManyFailures. `rasa_x_assistant` is the one that Rasa X's own addresses,
     which name none, stand for; not needed if there is only one.
     """
 
@@ -43,15 +45,22 @@ class ModelServer:
         clock: Clock,
         tell: Callable[[str], None],
         token: str | None = None,
+        admit: Callable[[Request], None] | None = None,
         rasa_x_assistant: str | None = None,
     ) -> None:
+        self._clock, self._tell = clock, tell
+        self._admit = admit or partial(require_token, token=token)
+        self._rasa_x_assistant = rasa_x_assistant
+        self.follow(platforms)
+
+    def follow(self, platforms: Mapping[str, Platform]) -> None:
+        """Serve the models of these assistants from now on; downloads that run go on."""
         self._shelves = {
-            assistant: Shelf(assistant, platform, clock=clock, tell=tell)
+            assistant: Shelf(assistant, platform, clock=self._clock, tell=self._tell)
             for assistant, platform in platforms.items()
         }
         only = next(iter(platforms)) if len(platforms) == 1 else None
-        self._only, self._default = only, rasa_x_assistant or only
-        self._token = token
+        self._only, self._default = only, self._rasa_x_assistant or only
 
     @property
     def routes(self) -> list[Route]:
@@ -77,10 +86,12 @@ class ModelServer:
         @wraps(endpoint)
         async def guarded(request: Request) -> Response:
             try:
-                require_token(request, self._token)
+                self._admit(request)
                 return await endpoint(request)
             except AccessDenied as error:
                 return failure(401, error, {"WWW-Authenticate": "Bearer"})
+            except TooManyFailures as error:
+                return failure(429, error, {"Retry-After": str(error.retry_after)})
             except ModelNotFound as error:
                 return failure(404, error)
             except RetrainerError as error:

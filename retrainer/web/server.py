@@ -22,8 +22,22 @@ from retrainer.web.models import ModelServer, failure
 STALLED = 60.0
 
 
-def listen(host: str, port: int, *, token: bool) -> socket.socket:
+#: What would be open to everybody, and what to do about it.
+MODELS = (
+    "everybody there could read the models",
+    (
+        "set RETRAINER_HTTP__TOKEN to a long random word, and the same `token` in the "
+        'endpoints.yml of the Rasa servers; or listen at host = "127.0.0.1"'
+    ),
+)
+
+
+def listen(
+    host: str, port: int, *, token: bool, otherwise: tuple[str, str] = MODELS
+) -> socket.socket:
     """A socket that listens; `port` 0 takes a free one, `token` says whether one is asked for.
+
+    `otherwise` says what were wrong without one, and what to do.
 
     Raises:
         ConfigurationError: the address is not to be had, or others could read models without one.
@@ -37,12 +51,11 @@ def listen(host: str, port: int, *, token: bool) -> socket.socket:
             f"[http] host = {host!r} is no address or name that is known on this machine",
             tip='"127.0.0.1" is this machine alone, "0.0.0.0" every address that it has',
         ) from error
-    if not token and not ip_address(str(address[0]).partition("%")[0]).is_loopback:
+    if not token and not _is_loopback(str(address[0])):
         raise ConfigurationError(
             f"[http] host = {host!r} can be reached from other machines, and there is no token: "
-            "everybody there could read the models",
-            tip="set RETRAINER_HTTP__TOKEN to a long random word, and the same `token` in the "
-            'endpoints.yml of the Rasa servers; or listen at host = "127.0.0.1"',
+            f"{otherwise[0]}",
+            tip=otherwise[1],
         )
     listening = socket.socket(family, kind, protocol)
     try:
@@ -57,6 +70,15 @@ def listen(host: str, port: int, *, token: bool) -> socket.socket:
             tip="choose another `port` (RETRAINER_HTTP__PORT), or see who has it with `ss -ltnp`",
         ) from error
     return listening
+
+
+def is_local(listening: socket.socket) -> bool:
+    """Whether only programs on this machine reach it."""
+    return _is_loopback(str(listening.getsockname()[0]))
+
+
+def _is_loopback(address: str) -> bool:
+    return ip_address(address.partition("%")[0]).is_loopback
 
 
 def address_of(listening: socket.socket) -> str:
@@ -90,7 +112,7 @@ def serve(app: Starlette, listening: socket.socket, *, stop_limit: float) -> Non
     # uvicorn raises its signals again when it has stopped; SIGTERM is no failure here
     signal.signal(signal.SIGTERM, lambda *_: None)
     config = uvicorn.Config(
-        _Stoppable(app),
+        Stoppable(app),
         log_config=None,
         log_level="warning",
         access_log=False,  # addresses may hold the token
@@ -101,13 +123,14 @@ def serve(app: Starlette, listening: socket.socket, *, stop_limit: float) -> Non
         uvicorn.Server(config).run(sockets=[listening])
 
 
-class _Stoppable:
+class Stoppable:
     """The application, where a download that outlasts `stop_limit` is no error with a traceback."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         with suppress(asyncio.CancelledError):
             await self._app(scope, receive, send)
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from retrainer.adapters.clock import SystemClock
+from retrainer.domain.schedule import Schedule
+from retrainer.domain.verdict import Policy
 from retrainer.errors import ConfigurationError
-from retrainer.pipeline.conclusion import EVENTS
 from retrainer.pipeline.world import Assistant, Desk, World
 from retrainer.ports import ArtifactStore, CycleListener, DataSource, Notifier, Platform, Project
 from retrainer.settings import (
@@ -22,15 +23,18 @@ from retrainer.settings import (
     anchored,
     find_config,
     load,
+    with_credentials,
 )
 from retrainer.settings import policy_of as settings_policy
 from retrainer.settings.plugins import Plugins
-from retrainer.wiring.rasa_interpreter import RasaInterpreter, time_limits
+from retrainer.settings.schedule import promotion_opens, schedule_of
+from retrainer.wiring.rasa_interpreter import RasaInterpreter
 
 if TYPE_CHECKING:  # SQLAlchemy costs a third of a second, and `--help` does without
     from sqlalchemy import Engine
 
     from retrainer.adapters.rasa_client import RasaClient
+    from retrainer.store.agenda import SqlAgenda
     from retrainer.store.run_store import SqlRunStore
 
 
@@ -44,16 +48,15 @@ class Application:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     @classmethod
-    def from_config(
-        cls, given: Path | None, environment: Mapping[str, str] = os.environ
-    ) -> "Application":
+    def from_config(cls, given: Path | None, environment: Mapping[str, str] = os.environ) -> Self:
         """Read the config file (see `settings.find_config`).
 
         Raises:
             ConfigurationError: with the key's path.
         """
         path = find_config(given)
-        return cls(path, load(path, environment), environment)
+        surroundings = with_credentials(environment)
+        return cls(path, load(path, surroundings), surroundings)
 
     @cached_property
     def _plugins(self) -> Plugins:
@@ -115,6 +118,18 @@ class Application:
         return SqlRunStore(self.engine, self.clock)
 
     @cached_property
+    def agenda(self) -> "SqlAgenda":
+        """What is to be done."""
+        from retrainer.store.agenda import SqlAgenda
+
+        return SqlAgenda(self.engine, self.clock)
+
+    @property
+    def single_machine(self) -> bool:
+        """Whether the database is a file, which only processes of one machine can share."""
+        return self.bare_engine.dialect.name == "sqlite"
+
+    @cached_property
     def interpreter(self) -> RasaInterpreter:
         """Where Rasa runs."""
         return RasaInterpreter(self.config, self.settings.rasa, self.state_dir)
@@ -122,28 +137,17 @@ class Application:
     @cached_property
     def notifiers(self) -> Mapping[str, Notifier]:
         """Who is told, by the name that the config gives them."""
-        from retrainer.reports.message import render
+        from retrainer.wiring.notifiers import make_notifiers
 
-        made: dict[str, Notifier] = {}
-        for name, settings in self.settings.notifiers.items():
-            unknown = sorted(set(settings.on) - set(EVENTS))
-            if unknown:
-                raise ConfigurationError(
-                    f"{self.config}: notifiers.{name}.on: unknown {', '.join(unknown)}; "
-                    f"known are {', '.join(EVENTS)}"
-                )
+        for settings in self.settings.notifiers.values():
             for assistant in settings.assistants or ():
                 self._settings_of(assistant)
-            made[name] = self._plugins.make(
-                "notifiers",
-                settings,
-                self.config.parent,
-                "notifiers",
-                name,
-                render=render,
-                fetch=lambda assistant, model: self.platform(assistant).fetch(model),
-            )
-        return made
+        return make_notifiers(
+            self.config,
+            self.settings,
+            self._plugins,
+            fetch=lambda assistant, model: self.platform(assistant).fetch(model),
+        )
 
     def told_of(self, name: str) -> Mapping[str, frozenset[str]]:
         """Who is told of this assistant's cycles, and of which ends."""
@@ -159,9 +163,11 @@ class Application:
         Raises:
             ConfigurationError: with the key's path.
         """
+        from retrainer.wiring.assistant import require_countable
+
         _ = self.notifiers
-        for name in self.settings.assistants:
-            self.source(name)
+        for name, settings in self.settings.assistants.items():
+            require_countable(self.config, name, settings, self.source(name))
             self.platform(name)
             self.artifacts(name)
 
@@ -227,6 +233,7 @@ class Application:
             folder=folder / "cycles",
             listener=listener,
             notifiers=self.told_of(name),
+            promotion_opens=partial(promotion_opens, self._settings_of(name).schedule),
         )
 
     def project_finder(self, name: str) -> Callable[[Path], Project]:
@@ -243,36 +250,34 @@ class Application:
 
         Its cache and log are kept in `folder`; None: with the assistant's other files.
         """
-        from retrainer.adapters.rasa_client import RasaClient
-
         kept = folder or self._folder(name)
         stamp = self.clock.now().strftime("%Y%m%d-%H%M%S")
-        return RasaClient(
-            python=self.interpreter.python,
-            cache=kept / "rasa-cache",
+        return self.interpreter.client(
+            kept,
             log=kept / "cycles" / f"rasa-{stamp}-{os.getpid()}.log",
-            limits=time_limits(
-                self.settings.rasa, self._settings_of(name).training, f"assistants.{name}.training"
-            ),
+            training=self._settings_of(name).training,
+            table=f"assistants.{name}.training",
         )
+
+    def schedule(self, name: str) -> Schedule:
+        """When the assistant's cycles are due."""
+        return schedule_of(self._settings_of(name).schedule, name)
+
+    def policy(self, name: str) -> Policy:
+        """What decides about the assistant's challengers.
+
+        Raises:
+            ConfigurationError: there is no such policy, or it is not usable.
+        """
+        settings = self._settings_of(name)
+        return settings_policy(self.settings, settings.policy, where=self.config)
 
     def assistant(self, name: str) -> Assistant:
         """What is configured for the assistant, as the pipeline takes it."""
+        from retrainer.wiring.assistant import assistant_of
+
         settings = self._settings_of(name)
-        return Assistant(
-            name=name,
-            policy=settings_policy(self.settings, settings.policy, where=self.config),
-            must_pass=settings.must_pass,
-            test_data=settings.evaluation.test_data,
-            holdout=settings.evaluation.holdout,
-            minimum_examples=settings.evaluation.minimum_examples,
-            fail_on_warnings=settings.validation.fail_on_warnings,
-            maximum_loss=settings.validation.maximum_loss,
-            inputs=f"rasa {self.interpreter.versions.rasa} config {settings.config} "
-            f"domain {settings.domain} data {settings.data}",
-            keep_models=settings.retention.models,
-            keep_age=settings.retention.age,
-        )
+        return assistant_of(name, settings, self.policy(name), self.interpreter.versions.rasa)
 
     def _source(self, settings: PluginSettings, *keys: str) -> DataSource:
         cache = self.state_dir.joinpath(*keys)

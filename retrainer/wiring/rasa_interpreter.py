@@ -1,4 +1,4 @@
-"""Where Rasa runs, and how long it may take."""
+"""Where Rasa runs, how long it may take, and what of the machine."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +9,8 @@ from retrainer.ports import Versions
 from retrainer.settings import RasaSettings, TrainingSettings, anchored
 
 if TYPE_CHECKING:
-    from retrainer.adapters.rasa_client import TimeLimits
+    from retrainer.adapters.rasa_client import RasaClient, TimeLimits
+    from retrainer.adapters.resource_limits import ResourceLimits
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,33 @@ class RasaInterpreter:
     def versions(self) -> Versions:
         """Versions in Rasa's environment, read without starting Rasa; raises as `python`."""
         return self._located[1]
+
+    @cached_property
+    def resources(self) -> "ResourceLimits":
+        """What each worker may take of the machine."""
+        from retrainer.adapters.memory_groups import MemoryGroups
+        from retrainer.adapters.resource_limits import ResourceLimits
+
+        return ResourceLimits(
+            nice=self.settings.nice,
+            io_class=self.settings.io_class,
+            memory=self.settings.memory_limit,
+            groups=MemoryGroups.find(),
+        )
+
+    def client(
+        self, folder: Path, *, log: Path, training: TrainingSettings, table: str
+    ) -> "RasaClient":
+        """Rasa for one assistant; its cache is kept in `folder`, `training` stands in `table`."""
+        from retrainer.adapters.rasa_client import RasaClient
+
+        return RasaClient(
+            python=self.python,
+            cache=folder / "rasa-cache",
+            log=log,
+            limits=time_limits(self.settings, training, table),
+            resources=self.resources,
+        )
 
     @cached_property
     def _located(self) -> tuple[Path, Versions]:

@@ -6,7 +6,7 @@ import pytest
 from support import cycle_reports
 
 from retrainer.errors import NotificationError
-from retrainer.ports import Notifier
+from retrainer.ports import Notifier, SummaryNotifier
 
 
 class NotifierContract:
@@ -16,6 +16,8 @@ class NotifierContract:
     TELLS_OF: Collection[str] = tuple(cycle_reports.ENDINGS)
     #: What is delivered when the same report comes twice; 1 where it can be known again.
     TWICE = 2
+    #: Whether it is for people, who get one message after an outage.
+    SUMMARISES = False
 
     @pytest.mark.parametrize("ending", cycle_reports.ENDINGS)
     def test_every_ending_can_be_told(
@@ -30,6 +32,20 @@ class NotifierContract:
         for _ in range(2):
             notifier.notify(cycle_reports.promoted())
         assert told() == self.TWICE
+
+    def test_a_summary_is_one_delivery(self, notifier: Notifier, told: Callable[[], int]):
+        """However many cycles were missed, people get one message; records are kept of each."""
+        assert isinstance(notifier, SummaryNotifier) == self.SUMMARISES
+        if isinstance(notifier, SummaryNotifier):
+            every = [build() for build in cycle_reports.ENDINGS.values()]
+            notifier.notify_summary(cycle_reports.rejected(), every * 20)
+            assert told() == 1
+
+    def test_a_summary_that_cannot_be_delivered_is_a_notification_error(self, broken: Notifier):
+        """As for a single cycle."""
+        if isinstance(broken, SummaryNotifier):
+            with pytest.raises(NotificationError):
+                broken.notify_summary(cycle_reports.promoted(), [cycle_reports.failed()])
 
     def test_what_cannot_be_delivered_is_a_notification_error(self, broken: Notifier):
         """The outbox tries again what failed as it is meant to fail."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.evaluations import report as make_report
 
+from retrainer.domain import delivery
 from retrainer.domain.cycle import (
     Model,
     Promotion,
@@ -20,7 +21,7 @@ from retrainer.domain.cycle import (
 )
 from retrainer.domain.evaluation import Evaluation
 from retrainer.domain.verdict import Check, Outcome, Verdict
-from retrainer.errors import CycleRunning, LeaseLost
+from retrainer.errors import CyclePostponed, CycleRunning, LeaseLost, NothingToDo
 from retrainer.ports import Journal, Lease, RunStore
 from retrainer.store.owner import current_owner
 from retrainer.testing.clock import FakeClock
@@ -162,6 +163,61 @@ class RunStoreContract:
                     return
         pytest.fail(f"process {pid} did not end")
 
+    def test_nothing_is_begun_unasked(self, store: RunStore):
+        """Without a trigger, and with nothing that asks for a cycle, there is nothing to do."""
+        with pytest.raises(NothingToDo, match="no cycle of helpdesk is asked for"):
+            begin(store, trigger=None)
+        finish(store, begin(store))
+        with pytest.raises(NothingToDo):
+            begin(store, trigger=None)
+
+    def test_an_interrupted_cycle_is_taken_up_unasked(self, store: RunStore, clock: FakeClock):
+        """Without a trigger an interrupted cycle goes on as it was begun."""
+        lease = begin(store, trigger=Trigger.HOOK, force=True)
+        with pytest.raises(CycleRunning):
+            begin(store, trigger=None)
+        clock.advance(HOUR)
+        assert begin(store, trigger=None).cycle == replace(lease.cycle, resumed=1)
+
+    # --- release -----------------------------------------------------------------------------
+
+    def test_a_released_cycle_is_taken_up_at_once(self, store: RunStore):
+        """By anybody, long before its lease would be over; all that was recorded stays."""
+        lease = begin(store)
+        run_step(store, lease, "pull", State(), PULLED)
+        store.step_started(lease, "train")
+        store.release(lease, "train")
+        taken = begin(store, owner="third/boot/1/1/1")
+        assert taken.cycle == replace(lease.cycle, resumed=1)
+        assert store.load(taken.cycle) == Journal(PULLED, ("pull",), {"pull": 1, "train": 1})
+
+    def test_a_release_does_not_count_as_an_attempt(self, store: RunStore):
+        """However often a service is restarted, the step that it cuts off is not given up."""
+        lease = begin(store)
+        for _ in range(5):
+            store.step_started(lease, "train")
+            store.release(lease, "train")
+            lease = begin(store)
+            assert store.load(lease.cycle).attempts == {"train": 1}
+        store.release(lease, "decide")
+        assert store.load(lease.cycle).attempts == {"train": 1}, "decide was not begun"
+
+    def test_a_released_cycle_may_wait_for_its_hour(self, store: RunStore, clock: FakeClock):
+        """Nobody takes it up before, nor begins another one; then it goes on."""
+        lease = begin(store)
+        store.step_started(lease, "promote")
+        store.release(lease, "promote", resume_at=clock.now() + HOUR)
+        for trigger in (None, Trigger.MANUAL):
+            clock.advance(HOUR / 2 - timedelta(seconds=1))
+            with pytest.raises(CyclePostponed, match="waits until 2026-01-01 01:00 UTC") as caught:
+                begin(store, trigger=trigger)
+            assert caught.value.until == lease.cycle.started_at + HOUR
+        clock.advance(timedelta(seconds=2))
+        taken = begin(store, trigger=None)
+        assert taken.cycle == replace(lease.cycle, resumed=1)
+        store.release(taken, "promote")
+        assert begin(store).cycle.resumed == 2, "the hour was of the first release alone"
+
     # --- fencing -----------------------------------------------------------------------------
 
     @pytest.mark.parametrize(
@@ -173,9 +229,10 @@ class RunStoreContract:
                 lease, "pull", State(), TRAINED, promotion("stolen")
             ),
             lambda store, lease: store.step_failed(lease, "pull", "late"),
+            lambda store, lease: store.release(lease, "pull"),
             lambda store, lease: store.finish(lease, Status.COMPLETED, notifiers=("a",)),
         ],
-        ids=["renew", "step_started", "step_done", "step_failed", "finish"],
+        ids=["renew", "step_started", "step_done", "step_failed", "release", "finish"],
     )
     @pytest.mark.parametrize("owner", [OTHER, "third/boot/1/1/1"])
     def test_a_lost_lease_writes_nothing(self, store, clock, write, owner):
@@ -190,6 +247,18 @@ class RunStoreContract:
         assert store.promotions("helpdesk") == ()
         assert store.due_notifications() == ()
         run_step(store, taken, "pull", State(), PULLED)  # the new owner can
+
+    def test_a_released_lease_is_lost(self, store: RunStore, clock: FakeClock):
+        """Who gave a cycle back changes nothing of it any more, also before another one has it."""
+        lease = begin(store)
+        store.step_started(lease, "pull")
+        store.release(lease, "pull", resume_at=clock.now() + HOUR)
+        with pytest.raises(LeaseLost, match="given back"):
+            store.renew(lease, HOUR)
+        with pytest.raises(LeaseLost, match="given back"):
+            store.release(lease, "pull")
+        with pytest.raises(CyclePostponed):
+            begin(store)
 
     def test_an_expired_lease_still_writes(self, store: RunStore, clock: FakeClock):
         """A slow process that nobody took the cycle from goes on."""
@@ -346,6 +415,22 @@ class RunStoreContract:
         assert store.last_with("helpdesk", "f2") is None
         assert store.last_with("helpdesk", "f1") == first.cycle.number
 
+    def test_last_with_counts_a_promotion_that_was_taken_back(self, store: RunStore):
+        """A model that was promoted and did not serve is not trained and promoted every night."""
+        finish(store, begin(store), fingerprint="f1")
+        lease = begin(store)
+        run_step(store, lease, "pull", State(), State(fingerprint="f2"))
+        store.finish(lease, Status.FAILED, notifiers=(), failed_step="confirm")
+        number = lease.cycle.number
+        assert store.last_with("helpdesk", "f2") == number
+        assert store.last_with("helpdesk", "f1") is None
+        finish(store, begin(store), Status.SKIPPED, fingerprint="f2", same_as=number)
+        assert store.last_with("helpdesk", "f2") == number
+        dry = begin(store, dry_run=True)
+        run_step(store, dry, "pull", State(), State(fingerprint="f3"))
+        store.finish(dry, Status.FAILED, notifiers=(), failed_step="confirm")
+        assert store.last_with("helpdesk", "f2") == number
+
     # --- the ledger --------------------------------------------------------------------------
 
     def test_ledger_is_newest_first(self, store: RunStore):
@@ -473,3 +558,44 @@ class RunStoreContract:
         assert store.due_notifications() == ()
         clock.advance(timedelta(seconds=1))
         assert len(store.due_notifications()) == 1
+
+    def test_outbox_claims_keep_others_away(self, store: RunStore, clock: FakeClock):
+        """What one owner tells, and what follows it, no other gets; the same owner gets it again."""
+        for _ in range(2):
+            store.finish(begin(store), Status.COMPLETED, notifiers=("slack", "mail"))
+        mine = store.claim_notifications("slack", owner=OTHER, together=False)
+        assert [n.attempts for n in mine] == [0]
+        assert store.claim_notifications("slack", owner="third/boot/1/1/1", together=True) == ()
+        assert [n.notifier for n in store.due_notifications()] == ["mail"] * 2
+        assert store.claim_notifications("slack", owner=OTHER, together=False) == mine
+        clock.advance(delivery.CLAIMED_FOR)
+        assert store.claim_notifications("slack", owner="third/boot/1/1/1", together=False) == mine
+
+    def test_outbox_claims_of_the_dead_are_void(self, store: RunStore):
+        """After kill -9 the next process of the machine delivers at once."""
+        store.finish(begin(store), Status.COMPLETED, notifiers=("slack",))
+        script = "from retrainer.store.owner import current_owner; print(current_owner())"
+        dead = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+        claimed = store.claim_notifications(
+            "slack", owner=dead.stdout.decode().strip(), together=False
+        )
+        assert store.due_notifications() == claimed
+        assert store.claim_notifications("slack", owner=OTHER, together=False) == claimed
+
+    def test_outbox_gives_late_cycles_together(self, store: RunStore, clock: FakeClock):
+        """Several late ones are one message, with what came since; a failure gives all back."""
+        for _ in range(2):
+            store.finish(begin(store), Status.COMPLETED, notifiers=("slack",))
+        (first,) = store.claim_notifications("slack", owner=OTHER, together=True)
+        clock.advance(delivery.SUMMARISED_AFTER)
+        store.finish(begin(store), Status.COMPLETED, notifiers=("slack",))
+        assert store.claim_notifications("slack", owner=OTHER, together=False) == (first,)
+        late = store.claim_notifications("slack", owner=OTHER, together=True)
+        assert [n.number - first.number for n in late] == [0, 1, 2]
+        store.not_delivered(first.number, "down", None)
+        assert store.claim_notifications("slack", owner=OTHER, together=True) == ()
+        clock.advance(timedelta(seconds=30))
+        again = store.claim_notifications("slack", owner=OTHER, together=True)
+        assert [n.attempts for n in again] == [0, 0, 1], "what failed least comes first"
+        store.delivered(*(n.number for n in again))
+        assert store.due_notifications() == ()

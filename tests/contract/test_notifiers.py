@@ -18,7 +18,7 @@ from retrainer.adapters.slack_notifier import SlackNotifier
 from retrainer.errors import NotificationError
 from retrainer.ports import Notifier
 from retrainer.reports.message import render
-from retrainer.testing.notifiers import FakeNotifier
+from retrainer.testing.notifiers import FakeNotifier, FakeSummaryNotifier
 
 
 def no_model(assistant: str, model: str) -> Path:
@@ -54,8 +54,33 @@ class TestFakeNotifier(NotifierContract):
         return fake
 
 
+class TestFakeSummaryNotifier(TestFakeNotifier):
+    """The fake of those that are for people."""
+
+    SUMMARISES = True
+
+    @pytest.fixture
+    def notifier(self) -> FakeSummaryNotifier:
+        """A new fake."""
+        return FakeSummaryNotifier()
+
+    @pytest.fixture
+    def told(self, notifier: FakeSummaryNotifier) -> Callable[[], int]:
+        """How often it was told, of one cycle or of several."""
+        return lambda: len(notifier.reports) + len(notifier.summaries)
+
+    @pytest.fixture
+    def broken(self) -> Notifier:
+        """A fake that fails."""
+        fake = FakeSummaryNotifier()
+        fake.failure = NotificationError("not today")
+        return fake
+
+
 class TestConsoleNotifier(NotifierContract):
     """The notifier that writes to a stream."""
+
+    SUMMARISES = True
 
     @pytest.fixture
     def stream(self) -> io.StringIO:
@@ -83,6 +108,8 @@ class TestConsoleNotifier(NotifierContract):
 class TestSlackWebhook(NotifierContract):
     """Slack by an incoming webhook, as wiring makes it."""
 
+    SUMMARISES = True
+
     @pytest.fixture
     def notifier(self, server: SlackServer, tmp_path: Path) -> Notifier:
         """A webhook of the server."""
@@ -103,6 +130,8 @@ class TestSlackWebhook(NotifierContract):
 
 class TestSlackBot(NotifierContract):
     """Slack as a bot, as wiring makes it."""
+
+    SUMMARISES = True
 
     @staticmethod
     def _bot(server: SlackServer, folder: Path, token: str) -> Notifier:

@@ -1,16 +1,17 @@
 """The contract of sources, on the fake and on each real adapter."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from contract.source_contract import PROJECT, SourceContract
+from contract.source_contract import CHANGED, PROJECT, SourceContract
 from support.git_servers import Upstream, isolate
 from support.rasa_x import PLATFORM_2018, X_2021, Parts, RasaXServer, rasa_x
 
 from retrainer.adapters.directory_source import DirectorySource
 from retrainer.adapters.git.source import GitSource
+from retrainer.adapters.merged_source import MergedSource
 from retrainer.adapters.rasa_x.source import RasaXSource
 from retrainer.ports import DataSource
 from retrainer.testing.sources import FakeSource
@@ -22,7 +23,17 @@ class TestFakeSource(SourceContract):
     @pytest.fixture
     def source(self) -> DataSource:
         """A fake with the project."""
-        return FakeSource(PROJECT)
+        return FakeSource(PROJECT, examples=1)
+
+    @pytest.fixture
+    def change(self, source: FakeSource) -> Callable[[], object]:
+        """Another file, counted."""
+
+        def changed() -> None:
+            source.files["data/nlu.yml"] = CHANGED
+            source.examples = 2
+
+        return changed
 
     @pytest.fixture
     def empty_source(self) -> DataSource:
@@ -46,10 +57,46 @@ class TestDirectorySource(SourceContract):
         )
 
     @pytest.fixture
+    def change(self, tmp_path: Path) -> Callable[[], object]:
+        """Somebody edits the file."""
+        return lambda: (tmp_path / "project/data/nlu.yml").write_text(CHANGED)
+
+    @pytest.fixture
     def empty_source(self, tmp_path: Path) -> DataSource:
         """A folder with nothing."""
         (tmp_path / "empty").mkdir()
         return DirectorySource(tmp_path / "empty")
+
+
+class TestMergedSource(SourceContract):
+    """Two sources as one, of which one counts."""
+
+    @pytest.fixture
+    def annotated(self) -> FakeSource:
+        """The training examples."""
+        files = {name: text for name, text in PROJECT.items() if name == "data/nlu.yml"}
+        return FakeSource(files, examples=1)
+
+    @pytest.fixture
+    def source(self, annotated: FakeSource) -> DataSource:
+        """Examples of one source, the rest of another."""
+        files = {name: text for name, text in PROJECT.items() if name not in annotated.files}
+        return MergedSource({"nlu": annotated, "rest": FakeSource(files)})
+
+    @pytest.fixture
+    def change(self, annotated: FakeSource) -> Callable[[], object]:
+        """Somebody annotates a message."""
+
+        def changed() -> None:
+            annotated.files["data/nlu.yml"] = CHANGED
+            annotated.examples = 2
+
+        return changed
+
+    @pytest.fixture
+    def empty_source(self) -> DataSource:
+        """One of the two has nothing."""
+        return MergedSource({"nlu": FakeSource({}), "rest": FakeSource(PROJECT)})
 
 
 class TestGitSource(SourceContract):
@@ -73,6 +120,11 @@ class TestGitSource(SourceContract):
         notes = {"README.md": "-", "bot/models/old.tar.gz": "-", "bot/data/.nlu.yml.swp": "-"}
         upstream.commit({**{f"bot/{name}": text for name, text in PROJECT.items()}, **notes})
         return self._source(upstream, tmp_path, folder="bot")
+
+    @pytest.fixture
+    def change(self, upstream: Upstream) -> Callable[[], object]:
+        """Somebody pushes."""
+        return lambda: upstream.commit({"bot/data/nlu.yml": CHANGED})
 
     @pytest.fixture
     def empty_source(self, upstream: Upstream, tmp_path: Path) -> DataSource:
@@ -103,10 +155,20 @@ class TestRasaXSource(SourceContract):
     parts: ClassVar[tuple[str, ...]] = ("nlu", "stories", "rules", "domain", "responses", "config")
 
     @pytest.fixture
-    def source(self, tmp_path: Path) -> Iterator[DataSource]:
+    def server(self, tmp_path: Path) -> Iterator[RasaXServer]:
         """A server with the project."""
         with rasa_x(tmp_path / "server", era=self.era, parts=self.given) as server:
-            yield self.of(server, tmp_path)
+            yield server
+
+    @pytest.fixture
+    def source(self, server: RasaXServer, tmp_path: Path) -> DataSource:
+        """Of that server."""
+        return self.of(server, tmp_path)
+
+    @pytest.fixture
+    def change(self, server: RasaXServer) -> Callable[[], object]:
+        """Somebody annotates a message."""
+        return lambda: server.data.nlu.add("Moin", "greet")
 
     @pytest.fixture
     def empty_source(self, tmp_path: Path) -> Iterator[DataSource]:

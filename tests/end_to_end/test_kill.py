@@ -1,15 +1,15 @@
 """The real thing killed: real Rasa, real processes, SIGKILL, SIGTERM and Ctrl-C."""
 
-import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 import sqlalchemy as sa
-from support.commands import Workplace, kill_all, utterances
+from support.commands import TIMEOUT, Workplace, kill_all, utterances
+from support.kill_points import die_in_a_cycle
 from support.waiting import assert_gone, wait_until
+from support.warm_processes import processes
 
 from retrainer.pipeline.steps import CYCLE
 from retrainer.store.engine import make_engine, reading
@@ -51,13 +51,13 @@ def trainings(place: Workplace) -> int:
 
 def die(place: Workplace, point: str) -> None:
     """Run the cycle in a process that kills itself there."""
-    dying = Workplace(
-        place.folder,
-        place.rasa_python,
-        {"PYTHONPATH": os.pathsep.join(sys.path)},
-        (sys.executable, "-m", "support.kill_points"),
+    environment = {"RETRAINER_RASA__PYTHON": str(place.rasa_python), "OMP_NUM_THREADS": "1"}
+    child = processes.Process(
+        target=die_in_a_cycle, args=(place.folder, environment, "shop", point)
     )
-    dying.run("retrainer.toml", "shop", point, code=-signal.SIGKILL)
+    child.start()
+    child.join(TIMEOUT)
+    assert child.exitcode == -signal.SIGKILL, point
 
 
 def test_one_cycle_killed_in_every_step(better: Workplace):

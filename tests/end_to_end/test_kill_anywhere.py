@@ -4,7 +4,6 @@ Real processes, real SIGKILL, real stores and registry; Rasa alone is a stand-in
 point is a cycle of its own: a child dies there, and another process has to make it good.
 """
 
-import multiprocessing
 import signal
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from support.databases import DIALECTS, engine_of, url_of
 from support.kill_points import Countdown
+from support.warm_processes import processes
 from support.worlds import MUST_PASS, POLICY, utterances
 
 from retrainer.adapters.artifacts import FolderArtifacts
@@ -45,17 +45,6 @@ STEPS = [step.name for step in CYCLE]
 #: How many of the changes are points to die at, spread evenly.
 POINTS = {"sqlite": 20, "postgresql": 12}
 TIMEOUT = 60
-
-_processes = multiprocessing.get_context("forkserver")
-# What the children import anyway, imported once: each of them then starts in milliseconds.
-_processes.set_forkserver_preload(
-    [
-        *("pytest", "hypothesis", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"),
-        *("retrainer.wiring", "retrainer.store.schema", "retrainer.store.run_store"),
-        *("retrainer.adapters.embedded_registry", "retrainer.adapters.directory_source"),
-        *("retrainer.adapters.snapshots", "retrainer.testing.rasa", "retrainer.pipeline.runner"),
-    ]
-)
 
 
 class CountingRasa(FakeRasa):
@@ -173,8 +162,8 @@ class Ground:
 
     def kill(self, shop: Shop, until: int | None) -> int:
         """Run a cycle in another process, killed there; returns how many changes were made."""
-        total = _processes.Value("i", 0)
-        child = _processes.Process(
+        total = processes.Value("i", 0)
+        child = processes.Process(
             target=cycle_in_a_process, args=(shop, self.kind == "dry_run", until, total)
         )
         child.start()

@@ -194,7 +194,7 @@ def a_bucket_that_drips(place: BucketPlace):
 
 
 def a_bucket_that_goes_away(place: BucketPlace):
-    place.lab.platform = place.platform(timeout=0.5)
+    place.lab.platform = place.platform(timeout=2.0)
     yield before("upload", lambda _: place.proxy.on("*", "", Closed(forwarded=False)))
     place.proxy.clear()
     place.lab.platform = place.platform()
@@ -218,7 +218,7 @@ BAD_BUCKETS = [
     Bad(the_champions_archive_is_deleted, "evaluate", r"model\.tar\.gz is gone", "move"),
     Bad(a_pointer_that_is_no_pointer, "pull", "does not say which model is active", "delete"),
     Bad(a_bucket_that_drips, "pull", r"no answer within 0\.4 s", "`timeout`"),
-    Bad(a_bucket_that_goes_away, "upload", r"no answer within 0\.5 s", "`timeout`"),
+    Bad(a_bucket_that_goes_away, "upload", r"no answer within 2 s", "`timeout`"),
     Bad(a_page_for_a_bucket, "pull", "the server cannot answer now", "try again later"),
 ]
 

@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from contract.source_contract import files_below
+from support import git_pulls
 from support.git_servers import AUTHOR, TOKEN, GitHttp, GitSsh, Upstream, isolate, ssh_server
+from support.warm_processes import processes
 
 from retrainer.adapters.git.source import GitSource
 from retrainer.domain.cycle import Origin
@@ -506,16 +506,6 @@ def test_nothing_but_the_cache_is_left(pull: Pull, tmp_path: Path):
     assert {path.name for path in (tmp_path / "cache").iterdir()} == {".lock", "repository"}
 
 
-CHILD = """
-import sys
-from pathlib import Path
-from retrainer.adapters.git.source import GitSource
-url, git, cache, into = sys.argv[1:]
-options = GitSource.Options.model_validate({"url": url, "git": git, "timeout": 20})
-Path(into).mkdir()
-print(GitSource.from_options(options, folder=Path("/"), cache=Path(cache)).pull(Path(into))[0].revision)
-"""
-
 #: In its so-manieth call it kills git in the middle, then retrainer; git goes on without it.
 DEADLY = """#!/bin/sh
 echo >> {count}
@@ -527,13 +517,10 @@ exec git "$@"
 """
 
 
-def _child(upstream: Upstream, into: Path, git: str | Path = "git") -> subprocess.Popen[str]:
-    words = [sys.executable, "-c", CHILD, upstream.bare, git, into.with_name("cache"), into]
-    return subprocess.Popen([*map(str, words)], stdout=subprocess.PIPE, text=True)
-
-
 @pytest.mark.parametrize("fresh", [True, False])
-def test_kill_9_at_any_call_of_git(upstream: Upstream, pull: Pull, tmp_path: Path, fresh: bool):
+def test_kill_9_at_any_call_of_git(
+    upstream: Upstream, pull: Pull, environment: dict[str, str], tmp_path: Path, fresh: bool
+):
     """However far a pull got, the next one brings all of the project, and sweeps what is left."""
     deadly, cache = tmp_path / "deadly", tmp_path / "cache"
     files = {**PROJECT, **{f"data/f{number}.yml": str(number) * 9_000 for number in range(50)}}
@@ -545,20 +532,30 @@ def test_kill_9_at_any_call_of_git(upstream: Upstream, pull: Pull, tmp_path: Pat
         count = tmp_path / f"count-{at}"
         deadly.write_text(DEADLY.format(count=count, at=at))
         deadly.chmod(0o755)
-        child = _child(upstream, tmp_path / f"killed-{at}", deadly)
-        child.communicate(timeout=30)
+        into = tmp_path / f"killed-{at}"
+        given = (environment, str(upstream.bare), str(deadly), cache, into)
+        child = processes.Process(target=git_pulls.pull, args=given)
+        child.start()
+        child.join(30)
         assert pull()[1] == files
-        if child.returncode == 0:
+        if child.exitcode == 0:
             assert at > 6  # the last call was survived: there are no more of them
             assert {path.name for path in cache.iterdir()} == {".lock", "repository"}
             return
-        assert child.returncode == -signal.SIGKILL
+        assert child.exitcode == -signal.SIGKILL
     pytest.fail("a pull calls git more often than this test tries")
 
 
-def test_several_processes_at_once(upstream: Upstream, tmp_path: Path):
+def test_several_processes_at_once(upstream: Upstream, environment: dict[str, str], tmp_path: Path):
     """Each gets the whole project out of the cache that they share."""
     folders = [tmp_path / f"into-{number}" for number in range(3)]
-    for child in [_child(upstream, folder) for folder in folders]:
-        assert child.communicate(timeout=60)[0].strip() == upstream.head()
+    given = (environment, str(upstream.bare), "git", tmp_path / "cache")
+    children = [processes.Process(target=git_pulls.pull, args=(*given, at)) for at in folders]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+        assert child.exitcode == 0
+    revisions = [folder.with_suffix(".revision").read_text() for folder in folders]
+    assert revisions == [upstream.head()] * 3
     assert [files_below(folder) for folder in folders] == [PROJECT] * 3

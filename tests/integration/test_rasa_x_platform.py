@@ -3,9 +3,11 @@
 import io
 import json
 import logging
+import socket
 import subprocess
 import sys
 import tarfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,10 +41,15 @@ from retrainer.errors import (
     ChampionMoved,
     ModelArchiveError,
     ModelConflict,
+    OutcomeUnknown,
     PlatformError,
     PlatformNotReady,
     ServerError,
 )
+from retrainer.pipeline.ledger import activate
+from retrainer.pipeline.world import Desk
+from retrainer.testing.clock import FakeClock
+from retrainer.testing.stores import FakeRunStore
 
 RASA = "3.6.21"
 ANSWER = {"text": "hey", "intent": "greet", "predicted": "greet", "confidence": 0.9}
@@ -547,6 +554,61 @@ def test_a_tag_whose_answer_got_lost_was_moved(place: Place):
     platform = place.platform(timeout=1)
     platform.activate("one", expected=None)
     assert platform.active() == "one"
+
+
+@dataclass(frozen=True)
+class Overtaken:
+    """The connection is lost at once; the request reaches the server when it may."""
+
+    may_go_on: threading.Event
+
+    def apply(self, exchange: Exchange) -> None:
+        """Hang up, then deliver."""
+        exchange.client.shutdown(socket.SHUT_RDWR)
+        self.may_go_on.wait(10)
+        exchange.forward()
+        exchange.finish()
+
+
+def test_a_tag_that_moves_after_its_answer_got_lost_is_waited_for(place: Place):
+    """A request that hangs in a proxy may take effect after the first look: it is looked again."""
+    place.platform().upload(*place.model())
+    may_go_on = threading.Event()
+    place.proxy.on("PUT", r"/tags/", Overtaken(may_go_on))
+    looks = place.proxy.count("GET", r"/models$")
+    place.proxy.on("GET", r"/models$", Meanwhile(may_go_on.set), nth=5)
+    platform = place.platform(listing_timeout=10)
+    platform.activate("one", expected=None)
+    assert platform.active() == "one"
+    assert place.proxy.count("GET", r"/models$") - looks >= 5
+
+
+@pytest.mark.parametrize("fault", [Page(504), Closed(forwarded=False)])
+def test_a_tag_that_may_still_move_leaves_the_cycle_open(place: Place, fault):
+    """Nobody knows what will serve: the next run finds out, rather than a cycle that failed."""
+    platform = place.platform(timeout=1)
+    for name in ("one", "two"):
+        platform.upload(*place.model(name))
+    platform.activate("one", expected=None)
+    place.proxy.on("PUT", r"/tags/", fault)
+    clock = FakeClock()
+    desk = Desk("helpdesk", clock, platform, FakeRunStore(clock))
+    with pytest.raises(OutcomeUnknown, match=r"did not show two .* within 0\.5 s"):
+        activate(desk, "two", expected="one")
+    place.server.store.move_tag("two", "production")  # at last
+    puts = place.proxy.count("PUT", r"/tags/")
+    activate(desk, "two", expected="one")
+    assert platform.active() == "two"
+    assert place.proxy.count("PUT", r"/tags/") == puts
+
+
+def test_a_server_that_refuses_a_tag_is_no_doubt(place: Place):
+    """Any answer of its own says that nothing was changed, so the cycle ends."""
+    platform = place.platform()
+    platform.upload(*place.model())
+    place.proxy.on("PUT", r"/tags/", Page(500))
+    with pytest.raises(ServerError, match="500"):
+        platform.activate("one", expected=None)
 
 
 def test_a_tag_that_did_not_move_is_an_error(place: Place):

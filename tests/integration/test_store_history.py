@@ -251,6 +251,7 @@ def test_queries_stay_fast(engine: sa.Engine, store: SqlRunStore):
     assert store.last_with(one, "f")
     assert store.promotions(one, 2)
     assert store.due_notifications() == ()
+    assert store.claim_notifications("slack", owner="x", together=True) == ()
     store.load(begin(store, one).cycle)
     sa.event.remove(engine, "before_cursor_execute", note)
     assert len(asked) >= 18

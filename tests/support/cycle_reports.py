@@ -47,6 +47,10 @@ class Line:
     same_as: int | None = None
     error: str | None = None
     failed_step: str | None = None
+    champion: str | None = None
+    challenger: str | None = None
+    promoted: bool = False
+    approved: bool | None = None
 
 
 @dataclass(frozen=True)

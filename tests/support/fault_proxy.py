@@ -121,8 +121,9 @@ class FaultProxy:
             AssertionError: a thread goes on.
         """
         self._stopping.set()
-        with suppress(OSError):
-            self._listening.close()
+        with suppress(OSError):  # wakes up who waits for a connection
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
         end = time.monotonic() + 10
         while any(thread.is_alive() for thread in self._threads) and time.monotonic() < end:
             with self._lock:

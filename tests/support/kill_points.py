@@ -1,15 +1,11 @@
-"""Processes that kill themselves with SIGKILL, at an exact point of a cycle.
-
-Run as a program (CONFIG ASSISTANT POINT), it runs the assistant's real cycle up to that point:
-`before:STEP` (recorded as running, nothing done yet), `after:STEP` (done, not recorded yet), or
-`during:STEP` (at the first progress of its second component).
-"""
+"""Processes that kill themselves with SIGKILL, at an exact point of a cycle."""
 
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -105,13 +101,18 @@ class _DyingListener(FakeListener):
             die()
 
 
-def main(config: str, assistant: str, point: str) -> None:
-    """Run the assistant's cycle, and die on the way."""
+def die_in_a_cycle(
+    folder: Path, environment: Mapping[str, str], assistant: str, point: str
+) -> None:
+    """Run the assistant's real cycle in this process, with the folder's config, up to that point.
+
+    Points are `before:STEP` (recorded as running, nothing done yet), `after:STEP` (done, not
+    recorded yet), and `during:STEP` (at the first progress of its second component).
+    """
+    warnings.simplefilter("error")
+    os.chdir(folder)
+    os.environ.update(environment)
     listener, steps = dying_at(point)
-    world = Application.from_config(Path(config)).world(assistant, listener)
+    world = Application.from_config(folder / "retrainer.toml").world(assistant, listener)
     run_cycle(world, owner=current_owner(), steps=steps)
     raise SystemExit(f"the cycle ended before {point}")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

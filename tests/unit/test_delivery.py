@@ -1,18 +1,21 @@
 """Telling the notifiers what happened, whatever they do."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import pytest
 
 from retrainer.domain.cycle import Status, Trigger
+from retrainer.domain.delivery import CLAIMED_FOR, MOST_AT_ONCE, SUMMARISED_AFTER
 from retrainer.errors import NotificationError
-from retrainer.pipeline.conclusion import deliver
-from retrainer.ports import CycleReport
+from retrainer.pipeline import conclusion
+from retrainer.ports import CycleReport, Notifier
 from retrainer.testing.clock import FakeClock
-from retrainer.testing.notifiers import FakeNotifier
+from retrainer.testing.notifiers import FakeNotifier, FakeSummaryNotifier
 from retrainer.testing.stores import FakeRunStore
 
 SECRET = "https://hooks.example/T000/secret"
+HERE, ELSEWHERE = "here/boot/1/1/1", "elsewhere/boot/1/1/1"
 
 
 class Faulty:
@@ -59,6 +62,15 @@ def end_cycle(store: FakeRunStore) -> None:
     store.finish(lease, Status.COMPLETED, notifiers=("slack", "mail"))
 
 
+def deliver(store: FakeRunStore, notifiers: Mapping[str, Notifier]) -> tuple[str, ...]:
+    """As one process does it."""
+    return conclusion.deliver(store, notifiers, owner=HERE)
+
+
+def numbers(reports: Sequence[CycleReport]) -> list[int]:
+    return [report.cycle.number for report in reports]
+
+
 def test_what_is_due_is_told_once(store: Recording):
     """Every notifier hears of every cycle, and of none twice."""
     slack, mail = FakeNotifier(), FakeNotifier()
@@ -91,10 +103,11 @@ def test_the_words_of_a_bug_are_not_repeated(store: Recording):
     faulty, mail = Faulty(), FakeNotifier()
     (problem,) = deliver(store, {"slack": faulty, "mail": mail})
     assert faulty.calls == 1
-    assert store.errors == ["ConnectionError"]
+    (recorded,) = store.errors
+    assert "ConnectionError" in recorded
     assert "ConnectionError" in problem
     assert "notifiers.slack" in problem
-    assert SECRET not in problem
+    assert SECRET not in recorded + problem
     assert len(mail.reports) == 3
 
 
@@ -104,3 +117,145 @@ def test_a_notifier_of_another_config_is_left_alone(store: Recording):
     assert deliver(store, {"mail": mail}) == ()
     assert deliver(store, {"slack": slack}) == ()
     assert len(mail.reports) == len(slack.reports) == 3
+
+
+# --- after an outage -------------------------------------------------------------------------------
+
+
+def away(store: FakeRunStore, clock: FakeClock, slack: FakeNotifier) -> None:
+    """Slack does not answer for longer than people want single messages for."""
+    slack.failure = NotificationError("down")
+    assert deliver(store, {"slack": slack}) == ("slack: down; it will be tried again",)
+    clock.advance(SUMMARISED_AFTER)
+    slack.failure = None
+
+
+def test_people_get_one_message_after_an_outage(store: Recording, clock: FakeClock):
+    """The newest cycle in full and the missed ones in short, all of it delivered by one message."""
+    slack = FakeSummaryNotifier()
+    away(store, clock, slack)
+    end_cycle(store)
+    for _ in range(2):
+        assert deliver(store, {"slack": slack}) == ()
+    assert slack.reports == []
+    assert [numbers(told) for told in slack.summaries] == [[4, 1, 2, 3]]
+
+
+def test_records_get_every_cycle_after_an_outage(store: Recording, clock: FakeClock):
+    """What keeps records is told each cycle on its own, oldest first, however late."""
+    mlflow = FakeNotifier()
+    clock.advance(timedelta(days=3))
+    assert deliver(store, {"slack": mlflow}) == ()
+    assert numbers(mlflow.reports) == [1, 2, 3]
+
+
+def test_a_short_outage_is_not_summarised(store: Recording, clock: FakeClock):
+    """Cycles of the last hours are worth a message each."""
+    slack = FakeSummaryNotifier()
+    clock.advance(SUMMARISED_AFTER - timedelta(seconds=1))
+    assert deliver(store, {"slack": slack}) == ()
+    assert (numbers(slack.reports), slack.summaries) == ([1, 2, 3], [])
+
+
+def test_one_late_cycle_is_told_in_full(clock: FakeClock):
+    """A summary of one would only say less."""
+    store, slack = Recording(clock), FakeSummaryNotifier()
+    end_cycle(store)
+    clock.advance(timedelta(days=3))
+    end_cycle(store)
+    assert deliver(store, {"slack": slack}) == ()
+    assert (numbers(slack.reports), slack.summaries) == ([1, 2], [])
+
+
+def test_a_summary_that_failed_loses_nothing(store: Recording, clock: FakeClock):
+    """While the receiver is away all of it waits, and the notifier is left in peace."""
+    slack = FakeSummaryNotifier()
+    away(store, clock, slack)
+    slack.failure = NotificationError("429", retry_after=3600.0)
+    assert deliver(store, {"slack": slack}) == ("slack: 429; it will be tried again",)
+    slack.failure = None
+    clock.advance(timedelta(seconds=3599))
+    assert deliver(store, {"slack": slack}) == ()
+    assert slack.summaries == []
+    clock.advance(timedelta(seconds=1))
+    assert deliver(store, {"slack": slack}) == ()
+    assert [numbers(told) for told in slack.summaries] == [[3, 1, 2]]
+
+
+class Refusing(FakeSummaryNotifier):
+    """Takes nothing in which there is a certain cycle."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def notify(self, report: CycleReport) -> None:
+        """Take it, unless it is that cycle."""
+        self._look_at([report])
+        super().notify(report)
+
+    def notify_summary(self, report: CycleReport, missed: Sequence[CycleReport]) -> None:
+        """Take it, unless that cycle is in it."""
+        self._look_at([report, *missed])
+        super().notify_summary(report, missed)
+
+    def _look_at(self, reports: Sequence[CycleReport]) -> None:
+        if self._number in numbers(reports):
+            raise NotificationError("invalid_blocks")
+
+
+@pytest.mark.parametrize("refused", [1, 2, 3])
+def test_a_cycle_that_is_never_taken_keeps_no_other_back(store, clock, refused: int):
+    """Also in a summary one such cycle does not stand in the way: the others are told soon."""
+    slack = Refusing(refused)
+    clock.advance(SUMMARISED_AFTER)
+    for _ in range(4):
+        deliver(store, {"slack": slack})
+        clock.advance(timedelta(minutes=5))
+    summarised = [number for told in slack.summaries for number in numbers(told)]
+    assert sorted(numbers(slack.reports) + summarised) == sorted({1, 2, 3} - {refused})
+
+
+def test_a_year_of_cycles_comes_in_messages_of_bounded_size(clock: FakeClock):
+    """One message never holds more cycles than a machine can have in memory."""
+    store, slack = Recording(clock), FakeSummaryNotifier()
+    for _ in range(MOST_AT_ONCE + 2):
+        end_cycle(store)
+    clock.advance(SUMMARISED_AFTER)
+    assert deliver(store, {"slack": slack}) == ()
+    assert [len(told) for told in slack.summaries] == [MOST_AT_ONCE, 2]
+
+
+# --- several processes -----------------------------------------------------------------------------
+
+
+class Entered(FakeNotifier):
+    """While it tells, another process delivers too."""
+
+    def __init__(self, store: FakeRunStore) -> None:
+        super().__init__()
+        self._store, self.other = store, FakeNotifier()
+
+    def notify(self, report: CycleReport) -> None:
+        """Tell; meanwhile the other process looks."""
+        conclusion.deliver(self._store, {"slack": self.other}, owner=ELSEWHERE)
+        super().notify(report)
+
+
+def test_what_one_process_tells_no_other_tells(store: Recording):
+    """Nor anything after it, so that the order stays."""
+    slack = Entered(store)
+    assert deliver(store, {"slack": slack}) == ()
+    assert (numbers(slack.reports), slack.other.reports) == ([1, 2, 3], [])
+
+
+def test_what_a_lost_machine_was_telling_is_told_by_another(store: Recording, clock: FakeClock):
+    """A claim ends by itself, since nobody can say whether another machine is dead."""
+    (claimed,) = store.claim_notifications("slack", owner=ELSEWHERE, together=False)
+    slack = FakeNotifier()
+    clock.advance(CLAIMED_FOR - timedelta(seconds=1))
+    assert deliver(store, {"slack": slack}) == ()
+    assert slack.reports == []
+    clock.advance(timedelta(seconds=1))
+    assert deliver(store, {"slack": slack}) == ()
+    assert numbers(slack.reports) == [claimed.report.cycle.number, 2, 3]

@@ -94,7 +94,8 @@ def test_links_are_followed(project: Path, into: Path, tmp_path: Path):
     (tmp_path / "shared" / "faq.yml").write_text("faq")
     (project / "data" / "shared").symlink_to(tmp_path / "shared")
     (project / "data" / "one.yml").symlink_to(tmp_path / "shared" / "faq.yml")
-    DirectorySource(project).pull(into)
+    options = DirectorySource.Options(path=Path("project"), linked_folders=(Path("shared"),))
+    DirectorySource.from_options(options, folder=tmp_path, cache=tmp_path / "cache").pull(into)
     assert files_below(into)["data/shared/faq.yml"] == "faq"
     assert not (into / "data" / "one.yml").is_symlink()
 

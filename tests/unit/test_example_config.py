@@ -15,12 +15,12 @@ from retrainer.domain.metrics import LOWER_IS_BETTER, METRICS
 from retrainer.domain.rules import RULES
 from retrainer.pipeline.conclusion import EVENTS
 from retrainer.settings import load, policy_of
-from retrainer.settings.model import AssistantSettings, NotifierSettings, Settings
+from retrainer.settings.model import AssistantSettings, NotifierSettings, Settings, TokenSettings
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 CONTENT = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
 ASSISTANT = "assistants.helpdesk"
-_TABLES = {"policies", "notifiers", "assistants"}
+_TABLES = {"policies", "notifiers", "assistants", "tokens"}
 
 
 def options(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -58,6 +58,7 @@ def plugin_options() -> Iterator[tuple[str, object]]:
 ALL = [
     *options(Settings),
     *options(AssistantSettings, f"{ASSISTANT}."),
+    *options(TokenSettings, "http.tokens.pipeline."),
     *plugin_options(),
 ]
 

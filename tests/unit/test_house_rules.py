@@ -15,6 +15,7 @@ LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
 
 #: Where anything at all may be caught: around one notifier, and at the outer edges of processes.
 CATCHES_ALL = {
+    "retrainer/daemon/cycles.py",
     "retrainer/pipeline/conclusion.py",
     "retrainer/cli/app.py",
     "retrainer/rasa_worker/service.py",
@@ -64,6 +65,27 @@ def test_everything_is_caught_in_few_places_only():
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception"))
     }
     assert found == CATCHES_ALL
+
+
+def test_nothing_of_others_becomes_code():
+    """Pickles, YAML and the like are read in the Rasa worker only, which has no secrets."""
+    forbidden = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
+    forbidden |= {"torch", "tensorflow", "keras", "yaml", "ruamel", "dvc", "git"}
+    found = [
+        f"{name(path)}:{node.lineno}"
+        for path in PACKAGE
+        if "rasa_worker" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Import) and {a.name.split(".")[0] for a in node.names} & forbidden)
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in forbidden)
+        or (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in {"eval", "exec", "compile", "__import__"}
+        )
+        or (isinstance(node, ast.Attribute) and node.attr in {"extractall", "unpack_archive"})
+    ]
+    assert found == []
 
 
 def test_nothing_is_mocked():

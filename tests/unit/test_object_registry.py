@@ -247,7 +247,7 @@ def test_a_failed_fetch_leaves_no_copy(
     registry: ObjectRegistry, storage: FaultyStorage, tmp_path: Path
 ):
     """A copy is published whole or not at all."""
-    storage.write("versions/one/model.tar.gz", b"changed")
+    storage.write("versions/one/model.tar.gz", b"changed".ljust(300))
     with pytest.raises(PlatformError, match="has the SHA-256"):
         registry.fetch("one")
     assert list((tmp_path / "copies").iterdir()) == []

@@ -54,6 +54,8 @@ def test_no_secret_changes_nothing():
         ("https://me:abc@host/x", "https://***@host/x"),
         ("https://abc@host:8080/x", "https://***@host:8080/x"),
         ("ssh://git:abc@host/x", "ssh://git:***@host/x"),
+        ("Authorization: Basic Z2l0OnNlY3JldA==", "Authorization: Basic ***"),
+        ("{'authorization': 'bearer eyJhbGciOi.J9-x_y.z'}", "{'authorization': 'bearer ***'}"),
     ],
 )
 def test_what_looks_like_a_secret_is_one(text, shown):
@@ -69,6 +71,7 @@ def test_what_looks_like_a_secret_is_one(text, shown):
         "https://host/a@b?x=y@z",
         "http://host:80/x@y",
         "mail me@example.org",
+        "a basic understanding, and the Bearer authentication",
     ],
 )
 def test_an_address_without_a_secret_stays_readable(text):

@@ -11,7 +11,7 @@ from retrainer.reports.json_report import to_json
 
 KEYS = {
     "": "format result headline cycle error same_as fingerprint snapshot data findings model "
-    "champion promoted confirmed promotions verdict evaluation",
+    "champion promoted confirmed promotions answer verdict evaluation",
     "cycle": "number assistant trigger started_at status dry_run force resumed challenger ended_at "
     "seconds",
     "snapshot": "digest files origin origins",

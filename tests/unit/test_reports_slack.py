@@ -62,7 +62,8 @@ def report_with(text, number, checked, outcome, ended):
 @example("\u0301" * 2_000, 3, [], Outcome.HOLD, cycle_reports.failed)
 def test_slack_takes_every_message(text, number, checked, outcome, ended):
     """No report makes a message that Slack would refuse."""
-    message = render(report_with(text, number, checked, outcome, ended))
+    report = report_with(text, number, checked, outcome, ended)
+    message = render(report, [report] * number)
     assert problem_with({"text": message.summary, "blocks": list(message.blocks)}) is None
     assert len(message.summary) <= 500
     assert not re.search(r"&(?!(amp|lt|gt);)", str(message.blocks))  # no escape is cut in two
@@ -128,3 +129,21 @@ def test_the_header_says_how_it_ended(ending):
     if report.cycle.status in {Status.FAILED, Status.ABANDONED}:
         assert report.error.splitlines()[0] in str(to_blocks(report))
         assert report.tip in str(to_blocks(report))
+
+
+def test_missed_cycles_are_a_line_each_and_then_counted():
+    """After an outage the newest cycle is told in full, the others in short, and none is hidden."""
+    missed = [
+        replace(build(), cycle=replace(build().cycle, number=number))
+        for number, build in enumerate([*cycle_reports.ENDINGS.values()] * 20, start=100)
+    ]
+    message = render(cycle_reports.rejected(), missed)
+    for said in (str(message.blocks), message.text):
+        assert "While you could not be told: 200 more cycles, the newest first" in said
+        assert "#299 helpdesk: RUNNING" in said
+        assert "#297 2026-11-21 01:04 UTC helpdesk: FAILED in step train: the Rasa worker" in said
+        assert "… and 190 more" in said
+        assert "please give me my money back" in said
+    assert "While you could not be told: 200 more cycles" in message.summary
+    assert message.summary.startswith("helpdesk: REJECTED")
+    assert len(message.blocks) <= 50

@@ -105,13 +105,13 @@ def test_the_default_policy_can_be_replaced(tmp_path):
 
 def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
     """A value of the environment replaces the one of the file, deep in a table too."""
-    monkeypatch.setenv("RETRAINER_DATABASE", "postgresql+psycopg://me:secret@host/db")
+    monkeypatch.setenv("RETRAINER_DATABASE", "postgresql+psycopg://me:canary@host/db")
     monkeypatch.setenv("RETRAINER_ASSISTANTS__HELPDESK__TRAINING__TIME_LIMIT", "90s")
     settings = load(write(tmp_path, MINIMAL + "[assistants.helpdesk.training]\ntime_limit='4h'"))
     assert settings.assistants["helpdesk"].training.time_limit == timedelta(seconds=90)
     assert settings.assistants["helpdesk"].source.options == {"path": "project"}
     assert settings.database is not None
-    assert "secret" not in repr(settings)
+    assert "canary" not in repr(settings)
 
 
 @pytest.mark.parametrize(

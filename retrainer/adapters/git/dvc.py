@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from retrainer.adapters.files import storage_errors
+from retrainer.adapters.git.dvc_trust import require_harmless
+from retrainer.adapters.git.remote import LARGEST_FILE
 from retrainer.adapters.http.redaction import redacted
-from retrainer.adapters.processes import ProcessFailed, ProcessTimedOut, run
+from retrainer.adapters.processes import ProcessFailed, ProcessTimedOut, proxies, run
 from retrainer.errors import ProjectError, RetrainerError, ServerError
 
 #: Parameters are shown to people, and kept with each cycle.
-_LONGEST = 1000
+_LONGEST, _MOST_FILES = 1000, 20
 _MARKS = ("dvc.yaml", "dvc.lock", "*.dvc")
 _MISSING = re.compile(r"(?i)missing cache files|checkout failed|do not exist neither|missing-files")
 _REMOTE = re.compile(r"(?i)no remote|remote '.*' (?:doesn't|does not) exist|remote not found")
@@ -25,7 +27,8 @@ class Dvc:
     """The program `executable` for one work tree of git, at `root`.
 
     Its cache is in `cache`; `remote` is the name of its storage, empty for the default one; each
-    of its commands may take `timeout` seconds.
+    of its commands may take `timeout` seconds. With `imports` the project may name other
+    repositories and addresses to fetch from.
     """
 
     executable: str
@@ -33,6 +36,7 @@ class Dvc:
     cache: Path
     remote: str
     timeout: float
+    imports: bool = False
 
     def pull(self, wanted: Callable[[str], bool]) -> None:
         """Fetch the wanted files and folders, which are asked for by their path below `root`.
@@ -61,7 +65,8 @@ class Dvc:
         said = self("params", "diff", "--all", "--json", "HEAD", doing="reading the parameters")
         return {
             file: ", ".join(f"{name}={_shown(values)}" for name, values in named.items())[:_LONGEST]
-            for file, named in _parsed(said).items()
+            for file, named in list(_parsed(said).items())[:_MOST_FILES]
+            if (self.root / file).resolve().is_relative_to(self.root.resolve())
         }
 
     def push(self, file: Path) -> Path:
@@ -83,12 +88,11 @@ class Dvc:
         Without git there is no work tree around the project.
 
         Raises:
-            ProjectError: the project's `.dvc` leads elsewhere.
+            ProjectError: the project's `.dvc` leads elsewhere, or tells DVC to do more than to
+                fetch from the project's own storage.
         """
-        own = self.root / ".dvc"
-        if own.is_symlink() or not own.is_dir():
-            raise ProjectError(f"{own} is not a folder", tip="`dvc init` makes one")
-        local = own / "config.local"
+        require_harmless(self.root, imports=self.imports)
+        local = self.root / ".dvc" / "config.local"
         with storage_errors("writing", local):
             local.unlink(missing_ok=True)
             local.write_text(
@@ -105,6 +109,7 @@ class Dvc:
                 [self.executable, *words],
                 timeout=self.timeout,
                 environment={
+                    **proxies(with_passwords=True),
                     "LC_ALL": "C.UTF-8",
                     "DVC_NO_ANALYTICS": "1",
                     "DVC_SITE_CACHE_DIR": str(self.cache.resolve().with_name("dvc-site")),
@@ -112,6 +117,7 @@ class Dvc:
                     **{name: value for name, value in os.environ.items() if _of_storage(name)},
                 },
                 folder=self.root,
+                largest_file=LARGEST_FILE,
             )
         except ProcessFailed as error:
             raise self._explained(error, doing) from None

@@ -7,7 +7,7 @@ many versions; what is not known here is passed on as it is.
 import re
 from dataclasses import dataclass
 
-from retrainer.adapters.git.remote import GitRemote
+from retrainer.adapters.git.remote import LARGEST_FILE, GitRemote
 from retrainer.adapters.http.redaction import redacted
 from retrainer.adapters.processes import ProcessFailed, ProcessTimedOut
 from retrainer.errors import ProjectError, RetrainerError, ServerError, StorageError
@@ -37,6 +37,12 @@ _TELLING = re.compile(r"(?i)fatal: |error: |remote: |ssh: |\S+@\S+: |! ")
 #: The first whose words are found counts.
 _FAULTS = (
     _Fault("no space left on device", "the disk is full", "free space", StorageError),
+    _Fault(
+        r"signal 25|file too large|file size limit exceeded|maximum allowed size",
+        f"more than {LARGEST_FILE} bytes would have to be written to one file",
+        "set depth to 1; or does somebody send what is no project?",
+        ProjectError,
+    ),
     _Fault(
         "remote host identification has changed|host key for .* has changed",
         "the host shows another key than the one that is known of it",
@@ -140,6 +146,11 @@ def explained(error: ProcessFailed, remote: GitRemote, doing: str) -> RetrainerE
         return ProjectError(
             f"{words}, and {remote.place} is a git repository",
             tip=f"install git (on Debian: apt-get install git), or correct `git`: {remote.git!r}",
+        )
+    if "wrote more than" in words.partition("\n")[0]:
+        return ProjectError(
+            f"{remote.place}: {doing} failed: {words}",
+            tip="it has more branches, or more files, than a project can have",
         )
     said = words.partition("\n")[2]  # without the command
     for fault in _FAULTS:

@@ -9,6 +9,7 @@ from pathlib import Path
 from retrainer.adapters.files import sha256, storage_errors
 from retrainer.adapters.git.faults import GitFailed
 from retrainer.adapters.git.repository import GitRepository
+from retrainer.adapters.plain_files import MAXIMUM_FILE
 from retrainer.errors import ProjectError
 
 _POINTER = re.compile(
@@ -17,14 +18,16 @@ _POINTER = re.compile(
 #: A pointer is smaller, by its specification.
 _LARGEST = 1024
 _FEW = 3
+_SIZE = re.compile(rb"^size (\d{1,18})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """A file that is a pointer, and the SHA-256 of its data."""
+    """A file that is a pointer, the SHA-256 of its data, and the bytes that it announces."""
 
     file: Path
     oid: str
+    size: int
 
 
 def pointers_below(folder: Path) -> tuple[Pointer, ...]:
@@ -32,9 +35,11 @@ def pointers_below(folder: Path) -> tuple[Pointer, ...]:
     found = []
     for file in sorted(folder.rglob("*")):
         if file.is_file() and file.stat().st_size < _LARGEST:
-            match = _POINTER.match(file.read_bytes())
+            content = file.read_bytes()
+            match = _POINTER.match(content)
             if match:
-                found.append(Pointer(file, match[1].decode()))
+                size = _SIZE.search(content)
+                found.append(Pointer(file, match[1].decode(), int(size[1]) if size else 0))
     return tuple(found)
 
 
@@ -58,6 +63,8 @@ def fill(
             tip="install git-lfs (on Debian: apt-get install git-lfs), or leave the files out with "
             "source.exclude",
         ) from None
+    for pointer in pointers:
+        _require_bounded(names[pointer.file], pointer.size)
     paths = [names[pointer.file] for pointer in pointers]
     # Its patterns know no quoting; without one it fetches all that the commit has.
     plain = all(not set(path) & set(",*?[]\\!") for path in paths)
@@ -76,5 +83,14 @@ def fill(
                 tip="`git lfs push --all` from a clone that has it, or leave it out with "
                 "source.exclude",
             )
+        _require_bounded(names[pointer.file], data.stat().st_size)
         with storage_errors("writing", pointer.file):
             shutil.copyfile(data, pointer.file)
+
+
+def _require_bounded(name: str, size: int) -> None:
+    if size > MAXIMUM_FILE:
+        raise ProjectError(
+            f"{name} has {size} bytes in Git LFS, at most {MAXIMUM_FILE} may be",
+            tip="leave it out with source.exclude",
+        )

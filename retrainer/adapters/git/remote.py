@@ -7,6 +7,7 @@ list of processes, in a configuration file or in an error.
 import os
 import re
 import shlex
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -16,8 +17,11 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from retrainer.adapters.http.redaction import redacted
+from retrainer.adapters.processes import proxies
 from retrainer.errors import ConfigurationError
 
+#: Bytes of one file that git, git-lfs and DVC may write, such as a pack of a whole history.
+LARGEST_FILE = 20 * 1000**3
 #: `user@host:path`, which git takes for ssh as well.
 _SHORT_SSH = re.compile(r"(?:[\w.+-]+@)?[\w.-]{2,}:(?!//)[^\s]+")
 #: What git allows in the name of a branch or a tag, but for what only its own commands need.
@@ -159,8 +163,11 @@ class GitRemote:
         """
         url = _address(options.url, folder)
         given = options.token.get_secret_value() if options.token else ""
+        # As git sends it; a server's error, which git prints, may repeat that.
+        sent = b64encode(f"{options.username}:{given}".encode()).decode()
         configuration = {**_SAFE, **_of_protocol(url, options, folder)}
         environment = {
+            **proxies(with_passwords=True),
             "LC_ALL": "C",  # its words are read by `git_faults`
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ASKPASS": "",
@@ -182,7 +189,7 @@ class GitRemote:
             git=options.git,
             timeout=options.timeout,
             environment=environment | _as_environment(configuration),
-            secrets=(given,) if given else (),
+            secrets=(given, sent) if given else (),
         )
 
 

@@ -10,13 +10,16 @@ from typing import Self
 
 from retrainer.adapters.files import storage_errors
 from retrainer.adapters.git.faults import GitFailed, ShallowRefused, explained
-from retrainer.adapters.git.remote import GitRemote
+from retrainer.adapters.git.remote import LARGEST_FILE, GitRemote
+from retrainer.adapters.plain_files import MAXIMUM_NAMES
 from retrainer.adapters.processes import ProcessFailed, run
 from retrainer.errors import ProjectError
 
 #: Settings are given to git through the environment, which older ones do not read.
 _OLDEST = (2, 31)
 _MOST_NAMED = 10
+#: Bytes of all files of a commit.
+_LARGEST_WORK_TREE = 10 * 1000**3
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -106,6 +109,7 @@ class GitRepository:
                 timeout=self.remote.timeout,
                 environment={**self.remote.environment, **(environment or {})},
                 folder=folder,
+                largest_file=LARGEST_FILE,
             )
         except ProcessFailed as error:  # what it says may hold secrets
             raise explained(error, self.remote, doing) from None
@@ -117,8 +121,10 @@ class GitRepository:
 
         Patterns are as for `git ls-remote`.
         """
-        said = self.git(
-            "ls-remote", "--quiet", "--symref", "origin", *patterns, doing="asking for its branches"
+        said = self(  # from nowhere: the repository here may not be made yet, or be in use
+            *("ls-remote", "--quiet", "--symref", "--", self.remote.url, *patterns),
+            doing="asking for its branches",
+            folder=Path("/"),
         )
         found: dict[str, str] = {}
         for line in said.splitlines():
@@ -212,12 +218,34 @@ class GitRepository:
         return True
 
     def check_out(self, commit: str, into: Path) -> None:
-        """Write a commit's files below an empty folder, which is a work tree from then on."""
+        """Write a commit's files below an empty folder, which is a work tree from then on.
+
+        Raises:
+            ProjectError: there are too many of them, or they are too large.
+        """
+        self._require_bounded(commit)
         with storage_errors("writing below", into):
             (into / ".git").write_text(f"gitdir: {self.folder.resolve()}\n", encoding="utf-8")
             (self.folder / "index").unlink(missing_ok=True)
         words = ("checkout", "--quiet", "--force", "--detach", commit, "--")
         self(*words, doing="writing its files", folder=into)
+
+    def _require_bounded(self, commit: str) -> None:
+        """A few folders, each named ten times by the next, are billions of files once written."""
+        words = ("ls-tree", "-r", "-l", "-z", "--full-tree", commit)
+        entries = self.git(*words, doing="looking at the size of its files").split("\0")
+        place, size = f"{self.remote.place} at {commit[:12]}", 0
+        if len(entries) > MAXIMUM_NAMES:
+            raise ProjectError(f"{place} has {len(entries)} files, at most {MAXIMUM_NAMES} may be")
+        for entry in entries:
+            words_of_it, _, name = entry.partition("\t")
+            length = words_of_it.rpartition(" ")[2]
+            size += int(length) if length.isdecimal() else 0
+            if size > _LARGEST_WORK_TREE:
+                raise ProjectError(
+                    f"{place} has more than {_LARGEST_WORK_TREE} bytes of files, up to {name!r:.200}",
+                    tip="keep what is large in Git LFS or DVC",
+                )
 
     def check_out_submodules(self, work_tree: Path) -> None:
         """Fetch the submodules of the commit that is checked out, and write their files."""

@@ -17,9 +17,12 @@ from retrainer.adapters.git.remote import GitOptions, GitRemote, require_inside,
 from retrainer.adapters.git.repository import COMMIT, GitRepository, Reference, local_name, some_of
 from retrainer.domain.cycle import Origin
 from retrainer.errors import ProjectError
+from retrainer.ports import DataSeen
 
 #: Seconds to wait for another process that uses the cache, beside what an exchange may take.
 _PATIENCE = 60.0
+#: Characters of a commit's subject that are kept.
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class GitSource:
     The cache is a repository with a few commits of history. It can be deleted at any time, and is
     made anew when it is damaged or of another address.
     """
+
+    counts_examples = False
 
     class Options(GitOptions):
         """Options of `type = "git"`."""
@@ -64,6 +69,9 @@ class GitSource:
         dvc_remote: str = Field(default="", pattern=r"^([^\s-]\S*)?$")
         """Name of the DVC remote to fetch from; empty: the project's default."""
 
+        dvc_imports: bool = False
+        """Whether DVC may fetch from wherever else the repository says: `dvc import`, `import-url`."""
+
     @classmethod
     def from_options(cls, options: Options, *, folder: Path, cache: Path) -> Self:
         """The source that the options describe; relative paths start at `folder`."""
@@ -71,6 +79,24 @@ class GitSource:
 
     def __init__(self, options: Options, remote: GitRemote, cache: Path) -> None:
         self._options, self._remote, self._cache = options, remote, cache
+
+    def look(self) -> DataSeen:
+        """The commit that the branch or tag stands for, as the server says; counts nothing.
+
+        What lies in Git LFS and DVC follows from it. A full commit is the same for ever.
+
+        Raises:
+            ProjectError: there is no such branch; or git is missing.
+            ServerError: the server cannot be reached, or refuses.
+        """
+        name = self._options.revision
+        if COMMIT.fullmatch(name):
+            return DataSeen(name)
+        repository = GitRepository(self._remote, self._cache / "repository")
+        there = repository.find(name)
+        if there is None:
+            raise repository.without(name)
+        return DataSeen(there.commit)
 
     def pull(self, into: Path) -> tuple[Origin, ...]:
         """Write the project's files below the empty folder `into`; returns the commit.
@@ -151,7 +177,7 @@ class GitSource:
         options, root = self._options, work_tree / self._options.folder
         self._require_folder(root, work_tree)
         project = DirectorySource(
-            root, include=options.include, exclude=options.exclude, within=work_tree
+            root, include=options.include, exclude=options.exclude, within=(work_tree,)
         )
         details = dict(found.details)
         dvc_root = root_of(root, work_tree) if options.dvc else None
@@ -177,6 +203,7 @@ class GitSource:
             cache=self._cache / "dvc",
             remote=options.dvc_remote,
             timeout=options.timeout,
+            imports=options.dvc_imports,
         )
 
         def wanted(path: str) -> bool:
@@ -228,10 +255,15 @@ class GitSource:
         return Origin(
             place=f"{self._remote.place}{f'#{branch}' if branch else ''}{below}",
             revision=commit,
-            author=author,
+            author=_line(author),
             at=_moment(seconds),
-            details={**details, "subject": subject} if subject else details,
+            details={**details, "subject": _line(subject)} if subject else details,
         )
+
+
+def _line(text: str) -> str:
+    """What strangers wrote, on one line that does nothing to a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_LONGEST])
 
 
 def _moment(seconds: str) -> datetime | None:

@@ -24,7 +24,13 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning
 from retrainer.adapters.deadline import within
 from retrainer.adapters.files import storage_errors
 from retrainer.adapters.http.answer import Answer
-from retrainer.adapters.http.download import beside, write
+from retrainer.adapters.http.download import (
+    LARGEST_ANSWER,
+    LARGEST_DOWNLOAD,
+    beside,
+    pieces,
+    write,
+)
 from retrainer.adapters.http.faults import is_lost, is_timeout, unreachable
 from retrainer.adapters.http.redaction import redacted
 from retrainer.errors import ConfigurationError, ServerError
@@ -118,7 +124,7 @@ class Http:
         def once(opened: list[requests.Response]) -> Answer:
             with self._open(method, path, limit, params, content, body, headers) as response:
                 opened.append(response)
-                answer = response.content
+                answer = b"".join(pieces(response, largest=LARGEST_ANSWER, where=where))
             return Answer(response.status_code, response.headers, answer, where, self.secrets)
 
         return self._limited(once, where, limit, repeat=repeat)
@@ -131,8 +137,9 @@ class Http:
         limit: float,
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
+        largest: int = LARGEST_DOWNLOAD,
     ) -> Answer:
-        """GET into a file, a piece at a time; the answer's body is empty if it is 200.
+        """GET into a file of at most `largest` bytes; the answer's body is empty if it is 200.
 
         The file is replaced when all has come. Any other status leaves it alone and has its body
         in the answer. Tried again as a call with `repeat` is.
@@ -150,9 +157,9 @@ class Http:
                 with self._open("GET", path, limit, params, None, None, headers) as response:
                     opened.append(response)
                     if response.status_code == 200:  # noqa: PLR2004 - HTTP's OK
-                        write(response, file, into)
+                        write(response, file, into, largest=largest, where=where)
                     else:
-                        body = response.content
+                        body = b"".join(pieces(response, largest=LARGEST_ANSWER, where=where))
                 return Answer(response.status_code, response.headers, body, where, self.secrets)
 
             answer = self._limited(once, where, limit, repeat=True)

@@ -1,4 +1,7 @@
-"""The file that a download goes into, which is whole or not there."""
+"""What a server sends, into memory or into a file that is whole or not there; never without an end.
+
+What is counted is what it is once unpacked, since an answer may be compressed a thousand times.
+"""
 
 import secrets
 from collections.abc import Iterator
@@ -9,8 +12,12 @@ from typing import BinaryIO
 import requests
 
 from retrainer.adapters.files import storage_errors
+from retrainer.errors import ServerError
 
-_CHUNK = 1024 * 1024
+#: Bytes of an answer, and of a download unless the caller says otherwise.
+LARGEST_ANSWER, LARGEST_DOWNLOAD = 128 * 1000**2, 20 * 1000**3
+#: Small, since a piece is unpacked as a whole.
+_CHUNK = 128 * 1024
 
 
 @contextmanager
@@ -30,11 +37,30 @@ def beside(into: Path) -> Iterator[tuple[Path, BinaryIO]]:
         part.unlink(missing_ok=True)
 
 
-def write(response: requests.Response, file: BinaryIO, into: Path) -> None:
-    """The whole body into the file, from its start."""
+def write(
+    response: requests.Response, file: BinaryIO, into: Path, *, largest: int, where: str
+) -> None:
+    """The whole body into the file, from its start; raises as `pieces` does."""
     with storage_errors("writing", into):
         file.seek(0)
         file.truncate()
-    for piece in response.iter_content(_CHUNK):
+    for piece in pieces(response, largest=largest, where=where):
         with storage_errors("writing", into):
             file.write(piece)
+
+
+def pieces(response: requests.Response, *, largest: int, where: str) -> Iterator[bytes]:
+    """The body, a piece at a time; `where` is the call in words.
+
+    Raises:
+        ServerError: it has more than `largest` bytes.
+    """
+    size = 0
+    for piece in response.iter_content(_CHUNK):
+        size += len(piece)
+        if size > largest:
+            raise ServerError(
+                f"{where} answered with more than {largest} bytes, which is too much",
+                tip="is this the right address? what is asked for there never is as large",
+            )
+        yield piece

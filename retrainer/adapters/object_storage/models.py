@@ -11,8 +11,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retrainer.adapters.files import sha256, storage_errors
-from retrainer.adapters.model_archive import require_described
-from retrainer.adapters.object_storage.storage import ObjectStorage
+from retrainer.adapters.model_archive import MAXIMUM_SIZE, require_described
+from retrainer.adapters.object_storage.storage import ObjectState, ObjectStorage
 from retrainer.domain.cycle import Model
 from retrainer.errors import ModelConflict, ModelNotFound, PlatformError
 from retrainer.ports import Clock
@@ -127,6 +127,7 @@ class ObjectModels:
         Raises:
             PlatformError: it is damaged, or could not be fetched.
         """
+        self._require_size(record)  # before the disk is filled with something else
         if not self._storage.get(record.archive, into):
             raise self._damaged(record.archive, "is gone")
         with storage_errors("reading", into):
@@ -141,12 +142,7 @@ class ObjectModels:
         Raises:
             PlatformError: it is damaged.
         """
-        state = self._storage.state(record.archive)
-        if state is None:
-            raise self._damaged(record.archive, "is gone")
-        if state.size != record.model.size:
-            recorded = f"{record.model.size} are recorded"
-            raise self._damaged(record.archive, f"has {state.size} bytes, {recorded}")
+        state = self._require_size(record)
         if not state.mark or state.mark != record.mark:
             self._require_same(record, self._storage.sha256(record.archive))
 
@@ -179,6 +175,18 @@ class ObjectModels:
                     self._storage.delete(_place(name, _ARCHIVE))
             self._storage.discard_parts(_VERSIONS, before)
 
+    def _require_size(self, record: Record) -> ObjectState:
+        """What is known of the archive, which has to be there and as large as recorded."""
+        state = self._storage.state(record.archive)
+        if state is None:
+            raise self._damaged(record.archive, "is gone")
+        if state.size != record.model.size:
+            recorded = f"{record.model.size} are recorded"
+            raise self._damaged(record.archive, f"has {state.size} bytes, {recorded}")
+        if state.size > MAXIMUM_SIZE:
+            raise self._damaged(record.archive, f"has {state.size} bytes of {MAXIMUM_SIZE}")
+        return state
+
     def _require_same(self, record: Record, found: str | None) -> None:
         if found != record.model.sha256:
             recorded = f"{record.model.sha256} is recorded"
@@ -209,5 +217,9 @@ def _models(objects: set[str], part: str) -> list[str]:
     """Names of the models that have this part among the objects, sorted."""
     split = (name.split("/") for name in objects)
     return sorted(
-        words[1] for words in split if len(words) == len((_VERSIONS, "", part)) and words[2] == part
+        words[1]
+        for words in split
+        if len(words) == len((_VERSIONS, "", part))
+        and words[2] == part
+        and _NAME.fullmatch(words[1])
     )

@@ -15,8 +15,11 @@ from typing import Any, TypeVar
 from retrainer.adapters.deadline import within
 from retrainer.adapters.object_storage.faults import failure, is_missing_bucket, late
 from retrainer.adapters.object_storage.providers import Location
+from retrainer.errors import PlatformError
 
 _Result = TypeVar("_Result")
+#: Bytes of an object that is read into memory.
+LARGEST_READ = 256 * 1000**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,22 @@ class ObjectStorage:
         return f"{self.url}/{name}" if name else self.url
 
     def read(self, name: str) -> bytes | None:
-        """The content of a small object; None when there is none."""
-        return self._found("reading", name, lambda fs, path: bytes(fs.cat_file(path)))
+        """The content of a small object; None when there is none.
+
+        Raises:
+            PlatformError: it has more than `LARGEST_READ` bytes, besides what all calls raise.
+        """
+
+        def read(filesystem: Any, path: str) -> bytes:  # noqa: ANN401 - fsspec has no types
+            size = filesystem.info(path)["size"] or 0
+            if size > LARGEST_READ:
+                raise PlatformError(
+                    f"{self.where(name)} has {size} bytes, at most {LARGEST_READ} may be",
+                    tip="somebody else wrote it: move it elsewhere",
+                )
+            return bytes(filesystem.cat_file(path))
+
+        return self._found("reading", name, read)
 
     def write(self, name: str, content: bytes) -> None:
         """Store a small object, as a whole or not at all; an earlier content is replaced."""

@@ -13,16 +13,17 @@ from urllib.parse import quote
 
 from retrainer.adapters.http.answer import Answer, refused
 from retrainer.adapters.http.client import Http
+from retrainer.adapters.http.download import LARGEST_DOWNLOAD
 from retrainer.adapters.rasa_x.connection_options import ConnectionOptions
 from retrainer.adapters.rasa_x.credentials import Credentials
 from retrainer.adapters.rasa_x.eras import Era, ServerVersion, era_of
 from retrainer.errors import ServerError
 
-__all__ = ["ConnectionOptions", "RasaX", "listed"]
+__all__ = ["ConnectionOptions", "RasaX", "listed", "total"]
 
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, TOO_LARGE = 401, 403, 404, 405, 413
-#: Items of a list that are asked for at once.
-PAGE = 500
+#: Items of a list that are asked for at once, and those that it may have in all.
+PAGE, LONGEST_LIST = 500, 200_000
 
 #: Where models are listed and uploaded; what concerns one of them is below it. The last is
 #: inferred: without a project only `/models/tags/TAG` is documented.
@@ -138,10 +139,11 @@ class RasaX:
         limit: float | None = None,
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
+        largest: int = LARGEST_DOWNLOAD,
     ) -> Answer:
         """GET into a file, a piece at a time; as `call` otherwise.
 
-        `limit` None: the option `transfer_timeout`. The file holds the answer only if it is 200.
+        `limit` None: the option `transfer_timeout`. `largest` is in bytes. The file holds the answer only if it is 200.
 
         Raises:
             ServerError: as for `call`; the file may hold anything then.
@@ -155,6 +157,7 @@ class RasaX:
                 limit=self.options.transfer_timeout if limit is None else limit,
                 params=params,
                 headers=headers,
+                largest=largest,
             )
 
         return self._first(routes, names or {}, accept, send)
@@ -176,20 +179,22 @@ class RasaX:
         while True:
             asked = {**(params or {}), "limit": size, "offset": offset}
             answer = self.call("GET", *routes, names=names, params=asked)
-            page, total = listed(answer, key), _total(answer)
+            page, announced = listed(answer, key), total(answer)
             if seen.issuperset(map(_identity, page)):  # nothing new: it does not know `offset`
                 page = []
             seen.update(map(_identity, page))
-            if not page and total is not None and offset < total:
+            if not page and announced is not None and offset < announced:
                 raise ServerError(
-                    f"{answer.where} gave {offset} items in all, it announced {total}",
+                    f"{answer.where} gave {offset} items in all, it announced {announced}",
                     tip="somebody may have deleted some meanwhile: run the same command again",
                 )
             if not page:
                 return
             yield page
             offset += len(page)
-            if len(page) > size if total is None else offset >= total:
+            if offset > LONGEST_LIST:
+                raise ServerError(f"{answer.where} lists more than {LONGEST_LIST} items")
+            if len(page) > size if announced is None else offset >= announced:
                 return
 
     def _first(
@@ -289,7 +294,7 @@ def _identity(item: object) -> str:
     return str(known) if known else repr(item)
 
 
-def _total(answer: Answer) -> int | None:
+def total(answer: Answer) -> int | None:
     """What the list announces as its whole length."""
     said = answer.headers.get("X-Total-Count", "")
-    return int(said) if said.isdecimal() else None
+    return int(said[:18]) if said.isdecimal() else None

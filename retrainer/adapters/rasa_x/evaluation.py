@@ -15,7 +15,7 @@ from retrainer.errors import PlatformError, ServerError
 _ROUTE = "/projects/{project}/evaluations/{model}"
 _NONE = frozenset({NOT_FOUND, NOT_ALLOWED})
 #: "weighted avg  0.91  0.90  0.90  120", or "avg / total" before scikit-learn 0.20
-_AVERAGE = re.compile(r"(?:weighted avg|avg / total)" + r"\s+([0-9.]+)" * 3 + r"\s+(\d+)")
+_AVERAGE = re.compile(r"(?:weighted avg|avg / total)" + r"\s+(\d+(?:\.\d+)?)" * 3 + r"\s+(\d+)")
 
 
 def evaluate(rasa_x: RasaX, model: str) -> PlatformFigures | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from retrainer.adapters.http.redaction import redacted
 from retrainer.adapters.rasa_x.connection import RasaX
 from retrainer.domain.cycle import Model
 from retrainer.errors import ModelNotFound, ServerError
@@ -60,7 +61,7 @@ def entries(rasa_x: RasaX) -> dict[str, Entry]:
                 entry = Entry.from_json(item)
             except (KeyError, TypeError, AttributeError):
                 raise ServerError(
-                    f"{rasa_x.http.where('GET', route)} lists {str(item)[:80]!r}, "
+                    f"{rasa_x.http.where('GET', route)} lists {redacted(str(item), rasa_x.http.secrets)[:80]!r}, "
                     "an object with the key 'model' is needed"
                 ) from None
             found[entry.name] = entry

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from retrainer.adapters.http.redaction import redacted
 from retrainer.errors import ProjectError
 
+#: Bytes of an export in JSON, which takes up to forty times as many in memory.
+LARGEST_JSON = 64 * 1000**2
 _KINDS = ("intent", "regex", "lookup", "synonym")
 _ITEM = re.compile(rb"\s*-\s+(intent|regex|lookup|synonym):")
 _EXAMPLES = re.compile(rb"(\s+)examples:\s*(\||>|$)")
@@ -52,6 +55,12 @@ def scan_json(file: Path) -> Export:
     Raises:
         ProjectError: it is none, or not whole.
     """
+    size = file.stat().st_size
+    if size > LARGEST_JSON:
+        raise ProjectError(
+            f"the NLU data of Rasa X has {size} bytes in JSON, at most {LARGEST_JSON} may be",
+            tip="a server that writes YAML may send more; or leave 'nlu' out of `parts`",
+        )
     try:
         content: Any = json.loads(file.read_bytes())
         data = content["rasa_nlu_data"]
@@ -85,7 +94,8 @@ def _count(lines: Iterable[bytes]) -> Counter[str] | None:
 
 def _none(file: Path, wanted: str) -> ProjectError:
     with file.open("rb") as content:
-        start = content.read(60)
+        # A server may repeat who asked; taken out before it is cut.
+        start = redacted(content.read(4096).decode(errors="replace"))[:60]
     return ProjectError(
         f"the NLU data of Rasa X is no {wanted}, or not all of it; it begins with {start!r}",
         tip="run the same command again; `era` says which years' protocol the server speaks",

@@ -13,7 +13,18 @@ from retrainer.errors import ProjectError
 
 _HEADER = re.compile(r"##\s*(intent|synonym|regex|lookup)\s*:\s*(\S.*)")
 _ITEM = re.compile(r"[-*+]\s+(\S.*)")
-_REMARK = re.compile(r"<!--.*?-->")
+
+
+def without_remarks(line: str) -> str:
+    """The line without its remarks, found in one pass: an expression would take the square of it."""
+    kept, start = [], 0
+    while (opened := line.find("<!--", start)) >= 0:
+        closed = line.find("-->", opened + 4)
+        if closed < 0:
+            break
+        kept.append(line[start:opened])
+        start = closed + 3
+    return "".join([*kept, line[start:]])
 
 
 def to_yaml(markdown: Path, into: Path) -> None:
@@ -38,7 +49,7 @@ def to_yaml(markdown: Path, into: Path) -> None:
 def _converted(lines: Iterator[str]) -> Iterator[str]:
     inside = False
     for number, line in enumerate(lines, start=1):
-        said = _REMARK.sub("", line).strip()
+        said = without_remarks(line).strip()
         if not said:
             continue
         if header := _HEADER.fullmatch(said):

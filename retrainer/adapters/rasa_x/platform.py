@@ -160,6 +160,7 @@ class RasaXPlatform:
             ModelNotFound: there is none of that name.
             ChampionMoved: neither `name` nor `expected` has the tag.
             PlatformNotReady: the Rasa server does not take the model; nothing changed.
+            OutcomeUnknown: the answer was lost, and the tag may still be moved.
             PlatformError: the stored model is damaged; or another has the tag after all.
         """
         listed = entries(self._rasa_x)

@@ -9,19 +9,24 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Literal, Self
 
-from retrainer.adapters.files import storage_errors
+from retrainer.adapters.files import digest_of, sha256, storage_errors
 from retrainer.adapters.http import Answer, refused
+from retrainer.adapters.http.redaction import redacted
+from retrainer.adapters.plain_files import MAXIMUM_FILE
 from retrainer.adapters.rasa_x.connection import NOT_FOUND, RasaX, listed
 from retrainer.adapters.rasa_x.connection_options import ConnectionOptions
 from retrainer.adapters.rasa_x.eras import Era
+from retrainer.adapters.rasa_x.nlu_counts import counted, intents_of
 from retrainer.adapters.rasa_x.nlu_exports import Export, scan_json, scan_yaml
 from retrainer.adapters.rasa_x.nlu_extras import EXTRAS
 from retrainer.adapters.rasa_x.nlu_markdown import to_yaml
 from retrainer.adapters.rasa_x.story_fragments import of_kind, together
 from retrainer.domain.cycle import Origin
 from retrainer.errors import ProjectError
+from retrainer.ports import DataSeen
 
 Part = Literal["nlu", "stories", "rules", "domain", "responses", "config"]
 
@@ -29,7 +34,6 @@ _FOLDER = "data/rasa_x"
 _BAD_REQUEST = 400
 _EXPORTS = ("/projects/{project}/training_data", "/projects/{project}/data.json")
 _MARKDOWN = "/projects/{project}/data.md"
-_EXAMPLES = ("/projects/{project}/training_examples", "/projects/{project}/data")
 #: The first that the server knows how to write is taken; Rasa 3 reads both.
 _ACCEPT = {"Accept": "application/x-yaml, application/json;q=0.9"}
 
@@ -61,6 +65,38 @@ class RasaXSource:
     def __init__(self, options: Options) -> None:
         self._options = options
 
+    @property
+    def counts_examples(self) -> bool:
+        """Whether the NLU data is taken: Rasa X counts its examples."""
+        return "nlu" in self._options.parts
+
+    def look(self) -> DataSeen:
+        """How many examples there are, of which intents, and what the small parts hold.
+
+        Which entities are marked in the examples is not looked at, nor are synonyms, regular
+        expressions and lookup tables: that would take the whole export. A server that does not
+        list its intents shows only how many examples there are; of one that does not count them
+        (2018) the export is taken.
+
+        Raises:
+            ProjectError: a part is missing, or nothing that Rasa 3 could read.
+            ServerError: Rasa X did not answer, or not as asked.
+            StorageError: there is no room for the small parts.
+        """
+        with storage_errors("writing below", Path(gettempdir())):
+            scratch = TemporaryDirectory()
+        with scratch as folder, RasaX(self._options) as rasa_x:
+            examples = counted(rasa_x) if self.counts_examples else None
+            if examples == 0:
+                raise _no_examples(self._options)
+            pull = _Pull(rasa_x, Path(folder), self._options)
+            pull.parts(but=None if examples is None else "nlu")
+            files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+            held = [(path.relative_to(folder).as_posix(), sha256(path)) for path in files]
+            if examples is None:
+                return DataSeen(digest_of(held), pull.examples)
+            return DataSeen(digest_of(held, examples, intents_of(rasa_x)), examples)
+
     def pull(self, into: Path) -> tuple[Origin, ...]:
         """Write the parts below the empty folder `into`.
 
@@ -81,9 +117,11 @@ class _Pull:
 
     def __init__(self, rasa_x: RasaX, into: Path, options: "RasaXSource.Options") -> None:
         self._rasa_x, self._into, self._options = rasa_x, into, options
+        #: How many the export held; None before it was taken.
+        self.examples: int | None = None
 
-    def parts(self) -> dict[str, str]:
-        """Write all parts; what each of them holds, for people."""
+    def parts(self, *, but: Part | None = None) -> dict[str, str]:
+        """Write all parts `but` one; what each of them holds, for people."""
         take: Mapping[Part, Callable[[], str | None]] = {
             "nlu": self._nlu,
             "stories": self._stories,
@@ -92,7 +130,7 @@ class _Pull:
             "responses": self._responses,
             "config": self._config,
         }
-        held = {part: take[part]() for part in take if part in self._options.parts}
+        held = {part: take[part]() for part in take if part in self._options.parts and part != but}
         return {part: what for part, what in held.items() if what is not None}
 
     def _nlu(self) -> str:
@@ -100,11 +138,16 @@ class _Pull:
         with storage_errors("writing", file):
             file.parent.mkdir(parents=True, exist_ok=True)
         answer = self._rasa_x.download(
-            file, *_EXPORTS, headers=_ACCEPT, accept={_BAD_REQUEST, NOT_FOUND}
+            file,
+            *_EXPORTS,
+            headers=_ACCEPT,
+            accept={_BAD_REQUEST, NOT_FOUND},
+            largest=MAXIMUM_FILE,
         )
         if answer.status in (_BAD_REQUEST, NOT_FOUND):  # it may write nothing but Markdown
-            answer = self._rasa_x.download(file, _MARKDOWN)
+            answer = self._rasa_x.download(file, _MARKDOWN, largest=MAXIMUM_FILE)
         export, suffix = _scanned(answer, file)
+        self.examples = export.examples
         self._require_all(export)
         with storage_errors("writing", file):
             file.rename(file.with_suffix(suffix))
@@ -115,18 +158,14 @@ class _Pull:
 
     def _require_all(self, export: Export) -> None:
         if not export.examples:
-            raise ProjectError(
-                "the NLU data of Rasa X holds 0 examples, at least 1 is needed",
-                tip=f"check `project` (now {self._options.project!r})",
-            )
-        answer = self._rasa_x.call("GET", *_EXAMPLES, params={"limit": 1}, accept={NOT_FOUND})
-        counted = answer.headers.get("X-Total-Count", "")
-        if not counted.isdecimal() or not self._options.require_all:
+            raise _no_examples(self._options)
+        there = counted(self._rasa_x)
+        if there is None or not self._options.require_all:
             return
-        if export.examples < int(counted):
+        if export.examples < there:
             raise ProjectError(
                 f"the NLU data that Rasa X exported holds {export.examples} examples, "
-                f"it counts {counted} itself: the export is not whole",
+                f"it counts {there} itself: the export is not whole",
                 tip="run the same command again; if the server counts what it never exports, set "
                 "`require_all = false`",
             )
@@ -188,7 +227,8 @@ class _Pull:
             try:
                 text = str(json.loads(text)["nlu_config"])
             except (ValueError, KeyError, TypeError):
-                raise ProjectError(f"the config of Rasa X is not YAML: {text!r:.80}") from None
+                shown = redacted(text, self._rasa_x.http.secrets)[:80]
+                raise ProjectError(f"the config of Rasa X is not YAML: {shown!r}") from None
         self._write("config.yml", text)
         return "1 file"
 
@@ -208,6 +248,13 @@ class _Pull:
         with storage_errors("writing", file):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content, encoding="utf-8")
+
+
+def _no_examples(options: "RasaXSource.Options") -> ProjectError:
+    return ProjectError(
+        "the NLU data of Rasa X holds 0 examples, at least 1 is needed",
+        tip=f"check `project` (now {options.project!r})",
+    )
 
 
 #: A domain that was written with all its keys has them empty.

@@ -9,10 +9,14 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from retrainer.adapters.http.redaction import redacted
+from retrainer.adapters.rasa_x.nlu_markdown import without_remarks
 from retrainer.errors import ProjectError
 
 _HEADER = re.compile(r"(stories|rules):\s*$")
-_STEP = re.compile(r"(?P<name>[^{\s:]+)\s*(?P<fields>\{.*\})?\s*$")
+# Each takes time in proportion to the line alone, however that is made.
+_STEP = re.compile(r"(?P<name>[^{\s:]+)\s*(?P<fields>\{.*\})?")
+_OR = re.compile(r"(?<!\s)\s+OR\s+")
 
 
 def together(kind: str, fragments: Iterable[str]) -> str:
@@ -54,7 +58,7 @@ def _from_markdown(text: str) -> list[str]:
     """A story of Rasa 1 as lines of YAML; each step is a mapping in JSON, which YAML reads."""
     lines: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
-        said = re.sub(r"<!--.*?-->", "", line).strip()
+        said = without_remarks(line).strip()
         if not said:
             continue
         if said.startswith("## "):
@@ -77,7 +81,7 @@ def _step(said: str) -> dict[str, object] | None:
     if sign == "> ":
         return {"checkpoint": rest}
     if sign == "* ":
-        intents = [_intent(part.strip()) for part in re.split(r"\s+OR\s+", rest)]
+        intents = [_intent(part.strip()) for part in _OR.split(rest)]
         return None if None in intents else intents[0] if len(intents) == 1 else {"or": intents}
     return _action(rest) if sign == "- " else None
 
@@ -101,7 +105,7 @@ def _intent(said: str) -> dict[str, object] | None:
 
 
 def _parsed(said: str) -> tuple[str, dict[str, object]] | None:
-    found = _STEP.match(said)
+    found = _STEP.fullmatch(said)
     if found is None:
         return None
     try:
@@ -120,7 +124,9 @@ def of_kind(stories: Sequence[object], *, rules: bool, tests: bool = False) -> l
     texts = []
     for each in stories:
         if not isinstance(each, dict) or not isinstance(each.get("story"), str):
-            raise ProjectError(f"the stories of Rasa X hold something else: {each!r:.100}")
+            raise ProjectError(
+                f"the stories of Rasa X hold something else: {redacted(repr(each))[:100]}"
+            )
         if bool(each.get("is_rule")) == rules and bool(each.get("is_test")) == tests:
             texts.append(each["story"])
     return texts

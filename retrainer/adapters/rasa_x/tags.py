@@ -1,13 +1,20 @@
 """The tag that says which model serves."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from retrainer.adapters.polling import polls
 from retrainer.adapters.rasa_x.connection import MODELS_OF_2018, NOT_FOUND, RasaX
 from retrainer.adapters.rasa_x.health import health
 from retrainer.adapters.rasa_x.listing import Entry, entries, require_listed
 from retrainer.adapters.rasa_x.model_transfer import GATEWAY
-from retrainer.errors import ChampionMoved, PlatformError, PlatformNotReady, ServerError
+from retrainer.errors import (
+    ChampionMoved,
+    OutcomeUnknown,
+    PlatformError,
+    PlatformNotReady,
+    ServerError,
+)
 
 #: What Rasa X itself tags a model with while it evaluates it.
 EVALUATION = "evaluation"
@@ -55,6 +62,7 @@ class ServingTag:
             ModelNotFound: the model was deleted meanwhile.
             ChampionMoved: neither has it.
             PlatformNotReady: the Rasa server does not take the model; nothing changed.
+            OutcomeUnknown: no answer, and the list does not show it either.
             PlatformError: it has the tag not, or not alone.
         """
         hindrance: str | None = None
@@ -113,17 +121,40 @@ class ServingTag:
         return listed[name]
 
     def _put(self, name: str, tag: str) -> str | None:
-        """Ask for a tag; what the server says against it, None if it did it."""
+        """Ask for a tag; what the server says against it, None if it did it.
+
+        Raises:
+            OutcomeUnknown: no answer, and the list does not show it either.
+            ServerError: it refused.
+        """
         route = self._rasa_x.models_route + "/{model}/tags/{tag}"
         names = {"model": name, "tag": tag}
         try:
             answer = self._rasa_x.call("PUT", route, names=names, accept={NOT_FOUND})
         except ServerError as error:
-            lost = error.status is None or error.status in GATEWAY
-            if lost and self.holder(entries(self._rasa_x)) == name:
-                return None
-            raise
+            if error.status is not None and error.status not in GATEWAY:
+                raise
+            self._require_arrived(name, error)
+            return None
         return (answer.complaint() or "not found") if answer.status == NOT_FOUND else None
+
+    def _require_arrived(self, name: str, lost: ServerError) -> None:
+        """Wait until the list shows that a request whose answer was lost has moved the tag.
+
+        It may be under way still, in a proxy or in the server, and take effect after we looked.
+
+        Raises:
+            OutcomeUnknown: it does not show it in time.
+        """
+        for _ in polls(self._shown):
+            with suppress(PlatformError):  # it may be away for now, or be at it
+                if self.holder(entries(self._rasa_x)) == name:
+                    return
+        raise OutcomeUnknown(
+            f"{lost}; {self._rasa_x.options.root} did not show {name} with the tag {self._name!r} "
+            f"within {self._shown:g} s, and may still give it",
+            tip="the cycle goes on from here at the next run; `retrainer models` says what serves",
+        )
 
     def _require_moved(self, name: str) -> None:
         if self._of_2018 and self.holder(entries(self._rasa_x)) not in (None, name):

@@ -2,7 +2,10 @@
 
 import gzip
 import hashlib
+import io
+import lzma
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -10,10 +13,20 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from retrainer.adapters.files import storage_errors
-from retrainer.adapters.model_archive import MAXIMUM_MEMBERS, MAXIMUM_SIZE, require_safe_archive
+from retrainer.adapters.model_archive import (
+    MAXIMUM_MEMBERS,
+    maximum_size,
+    require_safe_archive,
+    require_safe_name,
+)
 from retrainer.errors import ModelArchiveError
 
-_BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+_BROKEN_ZIP = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError),
+    *(RuntimeError, OverflowError),
+)
+#: Bytes of the list of a zip file's members, which is held in memory.
+_MAXIMUM_LIST = 4 * 1000**2
 
 
 def zip_archive(archive: Path, into: Path) -> None:
@@ -51,7 +64,11 @@ def unzip_archive(zipped: Path, into: Path) -> None:
         StorageError: it could not be read or written.
     """
     try:
-        with zipfile.ZipFile(zipped) as source:
+        with (
+            storage_errors("reading", zipped),
+            _Bounded(zipped) as file,
+            zipfile.ZipFile(file) as source,
+        ):
             _require_bounded(zipped, source)
             with storage_errors("writing", into):
                 _copy(source, into)
@@ -78,13 +95,34 @@ def contents(archive: Path) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
+class _Bounded(io.FileIO):
+    """A zip file of which no more is read at once than a list of members may have."""
+
+    def __init__(self, zipped: Path) -> None:
+        super().__init__(zipped)
+        self._zipped = zipped
+
+    def read(self, size: int | None = -1) -> bytes:
+        whole = -1 if size is None else size
+        if whole > _MAXIMUM_LIST:
+            raise ModelArchiveError(
+                f"{self._zipped} holds a list of members of {whole} bytes, at most "
+                f"{_MAXIMUM_LIST} may be"
+            )
+        return super().read(_MAXIMUM_LIST if whole < 0 else whole)
+
+
 def _require_bounded(zipped: Path, source: zipfile.ZipFile) -> None:
+    """Make sure of what it says of itself; `zipfile` unpacks no more than that."""
     size, members = sum(info.file_size for info in source.infolist()), len(source.infolist())
-    if size > MAXIMUM_SIZE or members > MAXIMUM_MEMBERS:
+    limit = maximum_size(zipped)
+    if size > limit or members > MAXIMUM_MEMBERS:
         raise ModelArchiveError(
             f"{zipped} holds {members} files of {size} bytes, at most {MAXIMUM_MEMBERS} files of "
-            f"{MAXIMUM_SIZE} bytes may be"
+            f"{limit} bytes may be"
         )
+    for info in source.infolist():
+        require_safe_name(zipped, info.filename)
 
 
 def _copy(source: zipfile.ZipFile, into: Path) -> None:

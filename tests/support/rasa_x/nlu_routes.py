@@ -131,10 +131,14 @@ def data_warnings(world: World, call: Call) -> Reply:  # noqa: ARG001 - a handle
 
 
 def intents(world: World, call: Call) -> Reply:  # noqa: ARG001 - a handler
-    """The intents of the examples."""
+    """The intents of the examples, but for the hashes of made up ones."""
+    hashes: dict[str, list[str]] = {name: [] for name in world.data.nlu.intent_names()}
+    for each in world.data.nlu.examples:
+        hashes[each["intent"]].append(each["hash"])
     said: dict[str, Any] = {"suggestions": [], "is_temporaray": False, "mapped_to": None}
-    names = world.data.nlu.intent_names()
-    return as_json([{"intent": name, "example_hashes": [], **said} for name in names])
+    return as_json(
+        [{"intent": name, "example_hashes": found, **said} for name, found in hashes.items()]
+    )
 
 
 def entities(world: World, call: Call) -> Reply:  # noqa: ARG001 - a handler

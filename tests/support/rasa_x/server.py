@@ -1,5 +1,6 @@
 """The server on a real socket of this machine, in a thread of the test."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from support.rasa_x.switches import Switches
 from support.rasa_x.world import World
 
 from retrainer.adapters.rasa_client import RasaClient
+
+#: Seconds that requests in the air are given when a server ends.
+GRACE = 5.0
 
 
 class RasaXServer:
@@ -107,9 +111,31 @@ def rasa_x(
     server.require_conformance()
 
 
+class _PromptServer(uvicorn.Server):
+    """Ends as soon as it can; uvicorn's own takes 0.3 s, and each test has a server of its own."""
+
+    async def main_loop(self) -> None:
+        """Serve until `should_exit` is set."""
+        while not await self.on_tick(0):  # noqa: ASYNC110 - uvicorn sets a flag, no event
+            await asyncio.sleep(0.005)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let requests in the air come to their end, within `GRACE` seconds."""
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
+        state, loop = self.server_state, asyncio.get_running_loop()
+        for connection in list(state.connections):
+            connection.shutdown()
+        end = loop.time() + GRACE
+        while (state.connections or state.tasks) and loop.time() < end:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.005)
+        for task in state.tasks:
+            task.cancel()
+
+
 @contextmanager
 def serving(application: Application) -> Iterator[str]:
-    """Its address, while it listens; requests in the air are given 5 seconds at the end."""
+    """Its address, while it listens; requests in the air are given `GRACE` seconds at the end."""
     config = uvicorn.Config(
         application,
         http="h11",
@@ -117,9 +143,8 @@ def serving(application: Application) -> Iterator[str]:
         lifespan="off",
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=5,
     )
-    server = uvicorn.Server(config)
+    server = _PromptServer(config)
     # With the protocol named, asyncio sets TCP_NODELAY; each reply takes 40 ms longer without.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))

@@ -1,0 +1,65 @@
+"""The assistants' schedules, and the ticks that they owe."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from retrainer.domain.schedule import CatchUp, Schedule, latest_due, next_start
+from retrainer.wiring import Application
+
+#: A daemon that did not look for so long was not there: it slept, or the clock jumped.
+_ABSENT = timedelta(minutes=5)
+
+
+class Timetable:
+    """Asks for the cycles that are due."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+        self.schedules: Mapping[str, Schedule] = {
+            name: application.schedule(name) for name in application.settings.assistants
+        }
+        self._looked_at = self._present_since = application.clock.now()
+
+    def enrol(self) -> None:
+        """Make the assistants known, each with its schedule.
+
+        Raises:
+            DatabaseError: the database could not be used.
+        """
+        for name, schedule in self.schedules.items():
+            self._app.agenda.enrol(name, schedule.text)
+
+    def ask(self) -> None:
+        """Put each tick that is due on the agenda, once however many daemons do.
+
+        Raises:
+            DatabaseError: the database could not be used.
+        """
+        now = self._app.clock.now()
+        if abs(now - self._looked_at) > _ABSENT:
+            self._present_since = now
+        self._looked_at = now
+        for known in self._app.agenda.enrolments():
+            schedule = self.schedules.get(known.assistant)
+            if schedule is None or known.pause is not None:
+                continue
+            tick = latest_due(schedule, after=known.due_after, now=now)
+            if tick is None or self._was_missed(schedule, tick.starts_at):
+                continue
+            self._app.agenda.tick(known.assistant, tick.fire_time, by="schedule")
+
+    def next_in_words(self) -> str:
+        """Which cycle comes next, and when."""
+        now = self._app.clock.now()
+        coming = (
+            (start, name)
+            for name, schedule in self.schedules.items()
+            if (start := next_start(schedule, after=now)) is not None
+        )
+        first = min(coming, default=None)
+        if first is None:
+            return "waiting: nothing is scheduled"
+        return f"waiting: {first[1]} at {first[0]:%Y-%m-%d %H:%M} UTC"
+
+    def _was_missed(self, schedule: Schedule, starts_at: datetime) -> bool:
+        return schedule.catch_up is CatchUp.NONE and starts_at < self._present_since
