@@ -136,8 +136,10 @@ def unpack(archive: Path, folder: Path) -> Manifest:
             announced = missing.pop(member.name, None)
             content = tar.extractfile(member) if member.isreg() else None
             if announced is None or content is None or member.size != announced.size:
-                raise _unsafe(archive, f"{member.name[:200]!r}, which its manifest does not")
+                raise _unsafe(archive, f"{member.name[:200]!r}, and its manifest does not")
             _copy(archive, content, folder / PurePosixPath(member.name), announced)
+        if len(stream.read(_CHUNK)) == _CHUNK:  # to the end, where the checksum is
+            raise _unsafe(archive, "more than its manifest does")
     if missing:
         raise BackupError(f"{archive} is not whole: {min(missing)} is missing", tip=_TIP)
     return manifest

@@ -11,7 +11,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from retrainer.adapters.files import digest_of
-from retrainer.adapters.plain_files import Tally, copy, require_within, unreadable
+from retrainer.adapters.plain_files import Tally, copy, require_bounded, require_within, unreadable
 from retrainer.domain.cycle import Origin
 from retrainer.errors import ProjectError
 from retrainer.ports import DataSeen
@@ -128,7 +128,9 @@ class DirectorySource:
         # The folder of all snapshots may lie in the project, and must not be taken up in it.
         skip = frozenset({into.resolve(), into.resolve().parent})
         tally = Tally(str(self._path))
-        for name in self._found(skip, tally):
+        files = self._found(skip, tally)
+        require_bounded(self._path, files)
+        for name in files:
             copy(self._path / name, into / name, name, self._within, tally)
         return (Origin(str(self._path)),)
 

@@ -7,7 +7,7 @@ that is deleted meanwhile stays where it was linked to.
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,34 +70,51 @@ def take(kept: KeptFolder, stage: Path) -> None:
 
 @contextmanager
 def exchanged(new: Path, target: Path, aside: Path) -> Iterator[None]:
-    """Put the folder `new` in the place of `target`, which is kept in `aside` meanwhile.
+    """Put `new` in the place of `target`, which is moved to `aside`.
 
-    If the block raises, everything is as before; afterwards the old one is the caller's to delete.
+    If the block raises, everything is as before; else the old one is the caller's to delete.
 
     Raises:
         StorageError: it could not be done; then everything is as before.
     """
-    with storage_errors("replacing", target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        new = _beside(new, target)
-        existed = os.path.lexists(target)
-        if existed:
-            shutil.move(target, aside)
-        try:
-            new.rename(target)
+    with removed(target, aside):
+        with storage_errors("replacing", target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _beside(new, target).rename(target)
             sync_folder(target.parent)
+        try:
+            yield
         except BaseException:
-            if existed:
-                shutil.move(aside, target)
+            with storage_errors("restoring", target):
+                _delete(target)
             raise
+
+
+@contextmanager
+def removed(target: Path, aside: Path) -> Iterator[None]:
+    """Move a file or folder to `aside`, if it is there, and back if the block raises.
+
+    Raises:
+        StorageError: it could not be done.
+    """
+    existed = os.path.lexists(target)
+    if existed:
+        with storage_errors("moving", target):
+            shutil.move(target, aside)
     try:
         yield
     except BaseException:
-        with storage_errors("restoring", target):
-            shutil.rmtree(target)
-            if existed:
+        if existed:
+            with storage_errors("restoring", target):
                 shutil.move(aside, target)
         raise
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _take(source: Path, target: Path, *, whole: bool) -> None:
@@ -123,11 +140,13 @@ def _take(source: Path, target: Path, *, whole: bool) -> None:
 
 
 def _beside(new: Path, target: Path) -> Path:
-    """The folder where one rename puts it in its place: a copy, if it is on another file system."""
+    """Where one rename puts it in its place: a copy, if it is on another file system."""
     if new.stat().st_dev == target.parent.stat().st_dev:
         return new
     copy = target.parent / f".restored-{target.name}"
-    with suppress(FileNotFoundError):
-        shutil.rmtree(copy)
-    shutil.copytree(new, copy)
+    _delete(copy)
+    if new.is_dir():
+        shutil.copytree(new, copy)
+    else:
+        shutil.copyfile(new, copy)
     return copy

@@ -8,7 +8,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -106,6 +106,20 @@ def copy(source: Path, target: Path, name: str, within: Sequence[Path], tally: T
                 tally.content(name, len(piece), size)
                 with storage_errors("writing", target):
                     written.write(piece)
+
+
+def require_bounded(folder: Path, names: Sequence[str]) -> None:
+    """Look at what files say of themselves, before the disk is filled with the half of them.
+
+    Raises:
+        ProjectError: they are too many or too large.
+    """
+    tally = Tally(str(folder))
+    for name in names:
+        tally.file(name)
+        with suppress(OSError):  # which copying it tells of
+            size = (folder / name).stat().st_size
+            tally.content(name, size, size)
 
 
 def require_plain(folder: Path) -> None:

@@ -39,7 +39,7 @@ _PASSED_ON = frozenset(
 _PASSED_ON_PREFIXES = ("LC_", "CUDA_", "TF_", "OMP_", "OPENBLAS_", "MKL_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 #: Bytes of standard output that are taken, and those of standard error that are kept.
-_LONGEST_OUTPUT, _LONGEST_ERRORS = 64 * 1000**2, 256 * 1000
+_LONGEST_OUTPUT, _LONGEST_ERRORS = 32 * 1000**2, 256 * 1000
 _PR_SET_DUMPABLE = 4
 
 

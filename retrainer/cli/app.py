@@ -11,6 +11,7 @@ from retrainer import __version__
 from retrainer.cli import (
     agenda,
     approvals,
+    backup,
     check,
     database,
     demo,
@@ -89,6 +90,8 @@ app.add("rollback", models.rollback)
 app.add("approve", approvals.approve)
 app.add("reject", approvals.reject)
 app.add("serve-models", serve_models.serve_models)
+app.add("backup", backup.backup)
+app.add("restore", backup.restore)
 app.add("demo", demo.demo)
 app.add_typer(rasa.app, name="rasa")
 app.add_typer(database.app, name="db")

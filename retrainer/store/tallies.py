@@ -118,8 +118,9 @@ def _rows(connection: sa.Connection, newest: int, running: set[int]) -> list[Any
     queries = [
         sa.select(*columns).where(cycles.c.number > newest - _LATE),
         sa.select(*columns).where(cycles.c.status == Status.RUNNING),
-        sa.select(*columns).where(cycles.c.number.in_(running)),
     ]
+    if running:
+        queries.append(sa.select(*columns).where(cycles.c.number.in_(running)))
     found = {row.number: row for query in queries for row in connection.execute(query)}
     return [found[number] for number in sorted(found)]
 

@@ -1,7 +1,7 @@
 """Everything that retrainer keeps, in one file, and back again."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,7 @@ from retrainer.adapters.embedded_registry import EmbeddedRegistry
 from retrainer.adapters.files import storage_errors
 from retrainer.adapters.folders import exclusive, unfinished
 from retrainer.adapters.kept_files import KeptFolder
-from retrainer.errors import BackupError, SchemaError
+from retrainer.errors import BackupError, DatabaseError, SchemaError
 from retrainer.pipeline.steps import POINT_OF_NO_RETURN
 from retrainer.store import copies, schema
 from retrainer.store.copies import Running
@@ -95,18 +95,16 @@ def restore(app: Application, file: Path, *, force: bool) -> Backup:
             )
         places = _Places(app)
         targets = places.targets(content)
-        _require_nobody(app)
-        if not force:
-            _require_nothing(app, list(targets.values()))
+        _require_replaceable(app, targets.values(), force=force)
         champions = _champions(content)
-        _link_champions(content, places)
+        _link_champions(content)
         with ExitStack() as changes:
             new = _database(app, content / _DATABASE, stage, manifest, changes)
             for number, (place, target) in enumerate(sorted(targets.items())):
                 old = aside / f"{number}"
                 changes.enter_context(kept_files.exchanged(content / place, target, old))
             if new is not None:
-                _exchange_database(app, new, aside)
+                changes.enter_context(_exchanged_database(app, new, aside))
         return Backup(file, manifest, champions, places.elsewhere)
 
 
@@ -183,40 +181,45 @@ def _champion(registry: Path) -> str | None:
     return EmbeddedRegistry(registry).active()
 
 
-def _link_champions(content: Path, places: _Places) -> None:
-    """The links that servers follow are not in a backup."""
+def _link_champions(content: Path) -> None:
+    """Make the links that servers follow: they are not in a backup."""
     for name, champion in _champions(content).items():
-        EmbeddedRegistry(content / "assistants" / name / "registry").activate(
-            champion, expected=champion
+        registry = EmbeddedRegistry(content / "assistants" / name / "registry")
+        registry.activate(champion, expected=champion)
+
+
+def _require_replaceable(app: Application, targets: Iterable[Path], *, force: bool) -> None:
+    """Make sure that nobody works here, and that there is nothing yet, unless `force` is given."""
+    there = [str(target) for target in targets if KeptFolder("", target).entries]
+    try:
+        standing = schema.current(app.bare_engine).standing
+    except DatabaseError:
+        if not (force and app.single_machine):
+            raise
+        standing = schema.Standing.EMPTY  # a damaged file is no loss
+    if standing in {schema.Standing.CURRENT, schema.Standing.OLDER}:
+        if standing is schema.Standing.OLDER or _is_used(app):
+            there.append(describe(app.bare_engine))
+    elif standing is not schema.Standing.EMPTY:
+        schema.check(app.bare_engine)
+    if there and not force:
+        raise BackupError(
+            f"there is something already, which a restore would delete: {', '.join(there)}",
+            tip="make a backup of it, then say --force",
         )
-    del places
 
 
-def _require_nobody(app: Application) -> None:
-    """Make sure that nobody works on the database that is to be replaced."""
-    if schema.current(app.bare_engine).standing is not schema.Standing.CURRENT:
-        return
+def _is_used(app: Application) -> bool:
+    """Whether there is anything in the database; raises BackupError if somebody works on it."""
     found = read_status(app.bare_engine, app.clock.now())
     at_work = [str(daemon) for daemon in found.daemons if daemon.alive]
-    at_work += [f"{r.owner}, cycle {r.cycle.number}" for r in found.running if r.owner]
+    at_work += [f"{run.owner}, cycle {run.cycle.number}" for run in found.running if run.owner]
     if at_work:
         raise BackupError(
             f"{describe(app.bare_engine)} is being worked on by {at_work[0]}",
             tip="stop the service (`systemctl stop retrainer`), then try again",
         )
-
-
-def _require_nothing(app: Application, targets: list[Path]) -> None:
-    there = [str(t) for t in targets if KeptFolder("", t).entries]
-    if schema.current(app.bare_engine).standing is not schema.Standing.EMPTY:
-        found = read_status(app.bare_engine, app.clock.now())
-        if found.assistants or found.pending:
-            there.append(describe(app.bare_engine))
-    if there:
-        raise BackupError(
-            f"there is something already, which a restore would delete: {', '.join(there)}",
-            tip="make a backup of it, then say --force",
-        )
+    return bool(found.assistants or found.pending)
 
 
 def _database(
@@ -231,14 +234,15 @@ def _database(
     return None
 
 
-def _exchange_database(app: Application, new: Path, aside: Path) -> None:
+@contextmanager
+def _exchanged_database(app: Application, new: Path, aside: Path) -> Iterator[None]:
     """Put the new file in the place of the old one, whose log must not be taken for its own."""
     target = Path(app.bare_engine.url.database or "")
     app.bare_engine.dispose()
-    with storage_errors("replacing", target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as changes:
         for suffix in ("-wal", "-shm"):
-            log = target.with_name(target.name + suffix)
-            if log.exists():
-                shutil.move(log, aside / log.name)
-        shutil.move(new, target)
+            changes.enter_context(
+                kept_files.removed(Path(f"{target}{suffix}"), aside / f"database{suffix}")
+            )
+        changes.enter_context(kept_files.exchanged(new, target, aside / "database"))
+        yield

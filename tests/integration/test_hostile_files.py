@@ -12,7 +12,6 @@ from contract.source_contract import files_below
 from support import hostile_files as hostile
 from support.git_servers import Upstream, isolate
 from support.http_server import Exchange, http_server
-from support.rasa_x import X_2021, Parts, rasa_x
 
 from retrainer.adapters import processes
 from retrainer.adapters.directory_source import DirectorySource
@@ -24,7 +23,6 @@ from retrainer.adapters.model_archive import require_safe_archive
 from retrainer.adapters.object_storage.providers import Location
 from retrainer.adapters.object_storage.storage import LARGEST_READ, ObjectStorage
 from retrainer.adapters.rasa_x.nlu_markdown import without_remarks
-from retrainer.adapters.rasa_x.source import RasaXSource
 from retrainer.adapters.rasa_x.story_fragments import together
 from retrainer.adapters.rasa_x.zipped_models import unzip_archive
 from retrainer.adapters.snapshots import FolderSnapshots
@@ -33,14 +31,14 @@ from retrainer.errors import (
     ModelArchiveError,
     PlatformError,
     ProjectError,
-    RetrainerError,
     ServerError,
 )
 
 PROJECT = {"config.yml": "c", "domain.yml": "d", "data/nlu.yml": "n"}
 DVC = Path(sys.executable).with_name("dvc")
+ROOT = Path(processes.__file__).parents[2]
 #: Seconds and bytes of memory that a refusal may take.
-PATIENCE, MEMORY = 20.0, 400 * hostile.MB
+PATIENCE, MEMORY = 60.0, 400 * hostile.MB
 
 
 @pytest.fixture
@@ -201,25 +199,32 @@ def test_a_tree_of_billions_of_files(upstream: Upstream, tmp_path: Path):
     commit = upstream.git("commit-tree", entry, "-m", "bomb", "-p", "HEAD")
     upstream.git("push", "--quiet", "origin", f"{commit}:refs/heads/main")
     before = time.monotonic()
-    with pytest.raises(ProjectError, match=r"git was stopped: it wrote more than 64000000 bytes"):
+    with pytest.raises(ProjectError, match=r"git was stopped: it wrote more than 32000000 bytes"):
         pulled(upstream, tmp_path)
     assert time.monotonic() - before < PATIENCE
     assert size_below(tmp_path / "cache") < 10 * hostile.MB
 
 
 def test_a_commit_of_large_files(upstream: Upstream, tmp_path: Path):
-    """Eleven gigabytes of zeros, packed to eleven megabytes, are not written either."""
+    """Eleven gigabytes of zeros, packed to a megabyte, are not written either."""
     with (upstream.clone / "zeros").open("wb") as file:
-        file.truncate(1100 * hostile.MB)
+        file.truncate(110 * hostile.MB)
     upstream.git("-c", "core.bigFileThreshold=1m", "-c", "core.compression=1", "add", "zeros")
     blob = upstream.git("rev-parse", ":zeros")
-    for number in range(10):
+    for number in range(100):
         upstream.git("update-index", "--add", "--cacheinfo", f"100644,{blob},zeros-{number}")
     upstream.git("commit", "--quiet", "--message", "zeros")
     upstream.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
     with pytest.raises(ProjectError, match=r"more than 10000000000 bytes of files, up to 'zeros-"):
         pulled(upstream, tmp_path)
     assert size_below(tmp_path / "cache") < 100 * hostile.MB
+
+
+def test_a_tree_that_cannot_be_deleted(upstream: Upstream, tmp_path: Path):
+    """Folders so deep that Python cannot delete them again are not written."""
+    upstream.commit({"d/" * 60 + "x.yml": "x"})
+    with pytest.raises(ProjectError, match="more than 50 folders deep"):
+        pulled(upstream, tmp_path)
 
 
 def test_a_subject_that_speaks_to_the_terminal(upstream: Upstream, tmp_path: Path):
@@ -346,21 +351,6 @@ def test_an_answer_that_unpacks_to_gigabytes(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nlu_data_of_rasa_x_without_an_end(tmp_path: Path):
-    """Annotators cannot fill the disk by an export."""
-    large = 'version: "3.1"\nnlu:\n' + f"# {'x' * 10**6}\n" * 270
-    parts = Parts(nlu=large, stories="", domain="d", config="c")
-    (tmp_path / "into").mkdir()
-    with rasa_x(tmp_path / "server", era=X_2021, parts=parts) as server:
-        options = {"url": server.url, "api_token": server.api_token, "era": X_2021.name}
-        source = RasaXSource.from_options(
-            RasaXSource.Options.model_validate(options), folder=tmp_path, cache=tmp_path / "cache"
-        )
-        with pytest.raises(RetrainerError, match="more than 256000000 bytes"):
-            source.pull(tmp_path / "into")
-    assert size_below(tmp_path / "into") == 0
-
-
 @pytest.mark.parametrize(
     "story",
     [
@@ -404,14 +394,14 @@ def test_an_object_that_fills_the_memory(tmp_path: Path):
 def test_a_program_that_writes_without_an_end(tmp_path: Path):
     """What a child says is not taken into memory as a whole, and it is stopped."""
     with pytest.raises(
-        processes.ProcessFailed, match="yes was stopped: it wrote more than 64000000"
+        processes.ProcessFailed, match="yes was stopped: it wrote more than 32000000"
     ):
         processes.run(["yes"], timeout=PATIENCE)
     with pytest.raises(processes.ProcessTimedOut):
         processes.run(["sh", "-c", "yes >&2"], timeout=0.5)
     with pytest.raises(processes.ProcessFailed):
         processes.run(
-            ["sh", "-c", "head -c 2000000 /dev/zero > large"],
+            ["sh", "-c", "sleep 0.5; head -c 2000000 /dev/zero > large"],
             timeout=PATIENCE,
             folder=tmp_path,
             largest_file=1_000_000,
@@ -434,36 +424,23 @@ def test_what_a_worker_is_told_of_proxies(monkeypatch: pytest.MonkeyPatch):
     assert "CANARY" in processes.package_indexes()["UV_INDEX_URL"]
 
 
-LOOKS_AT_ITS_PARENT = """
+LOOKED_AT = """
 import os, sys
 from retrainer.adapters import processes
-if sys.argv[1] == "conceal":
+if sys.argv[1] == "concealed":
     processes.conceal()
-looks = "import os; print('CANARY' in open(f'/proc/{os.getppid()}/environ').read())"
 try:
-    print(processes.run([sys.executable, "-I", "-c", looks], timeout=20).strip())
+    print("CANARY" in processes.run(["cat", f"/proc/{os.getpid()}/environ"], timeout=20))
 except processes.ProcessFailed as error:
-    print("PermissionError" in error.message)
+    print("Permission denied" in error.message and "denied")
 """
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
 def test_a_worker_cannot_look_into_its_service():
     """A process of the same user could read all secrets of the environment, were it not closed."""
-    code = Path(processes.__file__).parents[2]
-    for mode, seen in (("open", "True"), ("conceal", "True")):
-        said = processes.run(
-            [
-                "setpriv",
-                "--reuid=65534",
-                "--regid=65534",
-                "--clear-groups",
-                sys.executable,
-                "-c",
-                LOOKS_AT_ITS_PARENT,
-                mode,
-            ],
-            timeout=30,
-            environment={"SECRET": "CANARY", "PYTHONPATH": str(code)},
-        )
-        assert said.strip() == seen
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    for mode, said in (("open", "True"), ("concealed", "denied")):
+        words = [*user, sys.executable, "-c", LOOKED_AT, mode]
+        environment = {"SECRET": "CANARY", "PYTHONPATH": str(ROOT)}
+        assert processes.run(words, timeout=30, environment=environment).strip() == said

@@ -47,6 +47,20 @@ def postgres_engine(*, prepared: bool = True) -> Iterator[sa.Engine]:
 
 
 @contextmanager
+def postgres_copy(original: sa.Engine) -> Iterator[sa.Engine]:
+    """A copy of a PostgreSQL database, which must not be in use."""
+    original.dispose()
+    name = f"test_{next(_numbers)}"
+    _administer(f"CREATE DATABASE {name} TEMPLATE {original.url.database}")
+    engine = make_engine(original.url.set(database=name).render_as_string(hide_password=False))
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+        _administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
 def engine_of(dialect: str, folder: Path, *, prepared: bool = True) -> Iterator[sa.Engine]:
     """A database of that dialect, `sqlite` or `postgresql`; `folder` is for SQLite's file."""
     made = (

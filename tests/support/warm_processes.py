@@ -14,7 +14,8 @@ PRELOADED = (
     *("retrainer.adapters.embedded_registry", "retrainer.adapters.directory_source"),
     *("retrainer.adapters.snapshots", "retrainer.testing.rasa", "retrainer.pipeline.runner"),
     *("retrainer.settings.loading", "retrainer.settings.plugins", "retrainer.adapters.rasa_client"),
-    "retrainer.adapters.git.source",
+    *("retrainer.adapters.git.source", "retrainer.cli.run", "retrainer.daemon.service"),
+    *("retrainer.web", "retrainer.adapters.logs", "retrainer.settings.secrets"),
 )
 
 processes = multiprocessing.get_context("forkserver")

@@ -88,6 +88,9 @@ def test_rasa_is_not_built_again_when_code_changes():
     rasa, service = position("COPY", "/opt/rasa"), position("COPY", "/opt/retrainer")
     package = next(i for i, (_, value) in enumerate(IMAGE) if "/dist/*.whl" in value)
     assert rasa < service < package < position("COPY", "/etc/retrainer/retrainer.toml")
+    # The wheel is copied: not every builder looks into a mount before it takes a layer from its cache.
+    assert position("COPY", "/dist") == package - 1
+    assert "--mount" not in IMAGE[package][1]
 
 
 def test_everything_that_is_installed_is_known_by_its_hash():

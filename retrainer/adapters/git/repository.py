@@ -11,7 +11,7 @@ from typing import Self
 from retrainer.adapters.files import storage_errors
 from retrainer.adapters.git.faults import GitFailed, ShallowRefused, explained
 from retrainer.adapters.git.remote import LARGEST_FILE, GitRemote
-from retrainer.adapters.plain_files import MAXIMUM_NAMES
+from retrainer.adapters.plain_files import MAXIMUM_DEPTH, MAXIMUM_NAMES
 from retrainer.adapters.processes import ProcessFailed, run
 from retrainer.errors import ProjectError
 
@@ -239,6 +239,10 @@ class GitRepository:
             raise ProjectError(f"{place} has {len(entries)} files, at most {MAXIMUM_NAMES} may be")
         for entry in entries:
             words_of_it, _, name = entry.partition("\t")
+            if name.count("/") > MAXIMUM_DEPTH:  # so deep that not even deleting it may succeed
+                raise ProjectError(
+                    f"{place} has {name!r:.200}: more than {MAXIMUM_DEPTH} folders deep"
+                )
             length = words_of_it.rpartition(" ")[2]
             size += int(length) if length.isdecimal() else 0
             if size > _LARGEST_WORK_TREE:

@@ -95,7 +95,7 @@ def _count(lines: Iterable[bytes]) -> Counter[str] | None:
 def _none(file: Path, wanted: str) -> ProjectError:
     with file.open("rb") as content:
         # A server may repeat who asked; taken out before it is cut.
-        start = redacted(content.read(4096).decode(errors="replace"))[:60]
+        start = redacted(content.read(4096).decode(errors="replace")).encode()[:60]
     return ProjectError(
         f"the NLU data of Rasa X is no {wanted}, or not all of it; it begins with {start!r}",
         tip="run the same command again; `era` says which years' protocol the server speaks",
