@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 from retrainer.errors import StorageError
@@ -30,13 +31,17 @@ def digest_of(*facts: object) -> str:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by the content, durably.
+    """Replace `path` by the content, durably; what a killed process left of the same goes.
+
+    No two processes write the same file at once.
 
     Raises:
         StorageError: it could not be written; the earlier content is still there.
     """
     with storage_errors("writing", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
+        for unfinished in path.parent.glob(f".{escape(path.name)}.*"):
+            unfinished.unlink(missing_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -50,9 +55,36 @@ def write_atomically(path: Path, content: bytes) -> None:
         sync_folder(path.parent)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, as durably as what will be in them; nothing if it is there.
+
+    Raises:
+        OSError: it could not be made.
+    """
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        sync_folder(each.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make all that is in a folder durable; its own name is for the folder above."""
+    for root, _, files in os.walk(folder):
+        for file in files:
+            _sync(Path(root, file), os.O_RDONLY)
+        sync_folder(Path(root))
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from retrainer.adapters.files import storage_errors, sync_folder
+from retrainer.adapters.files import make_folder, storage_errors, sync_folder, sync_tree
 from retrainer.errors import StorageError
 
 #: Seconds between two looks at a lock that another process holds.
@@ -69,11 +69,9 @@ def publish(finished: Path, target: Path, *, synced: bool = False) -> None:
         StorageError: it could not be done; `target` is not there.
     """
     with storage_errors("writing", target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for folder, _, files in () if synced else os.walk(finished):
-            for file in files:
-                _sync_file(Path(folder, file))
-            sync_folder(Path(folder))
+        make_folder(target.parent)
+        if not synced:
+            sync_tree(finished)
         finished.rename(target)
         sync_folder(target.parent)
 
@@ -103,7 +101,7 @@ def _acquire(folder: Path, wait: float) -> int:
         # A passing folder may go between any two looks at it; a file in its place is an error
         # of `os.open`.
         with suppress(FileExistsError):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         with suppress(FileNotFoundError):
             descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             if _locked(descriptor, folder / _LOCK):
@@ -128,11 +126,3 @@ def _locked(descriptor: int, path: Path) -> bool:
         raise
     os.close(descriptor)
     return False
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from retrainer.adapters import rasa_codec as codec
-from retrainer.adapters.files import storage_errors, sync_folder
+from retrainer.adapters.files import make_folder, storage_errors, sync_folder, sync_tree
 from retrainer.adapters.model_archive import read_metadata, require_safe_archive
 from retrainer.adapters.processes import proxies
 from retrainer.adapters.rasa_process import Event, RasaProcess
@@ -125,12 +125,17 @@ class RasaClient:
         self, project: Project, held_out: frozenset[str], into: Path
     ) -> tuple[Project, tuple[str, ...]]:
         """See `ports.Rasa`."""
+        with storage_errors("writing", into):
+            make_folder(into.parent)
         written = self._read(
             "write_training_project",
             project=codec.project_to_json(project),
             held_out=sorted(held_out),
             into=str(into),
         )
+        with storage_errors("writing", into):
+            sync_tree(into)
+            sync_folder(into.parent)
         return codec.project(written["project"]), tuple(written["texts"])
 
     def train(self, project: Project, name: str, into: Path, progress: ProgressListener) -> Path:
@@ -140,7 +145,7 @@ class RasaClient:
             require_safe_archive(archive)
             return archive
         with storage_errors("writing", archive):
-            into.mkdir(parents=True, exist_ok=True)
+            make_folder(into)
             for unfinished in into.glob(f".{name}.*"):
                 shutil.rmtree(unfinished)
             folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=into))

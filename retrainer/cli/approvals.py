@@ -42,7 +42,7 @@ def reject(context: typer.Context, cycle: _Held, reason: ReasonOption) -> None:
     report, answers = _found(app, cycle)
     desk = app.desk(report.cycle.assistant)
     approvals.reject(desk, answers, report, actor=getpass.getuser(), reason=reason)
-    say(f"cycle {report.cycle.number} is rejected; {report.cycle.challenger} stays what it is")
+    say(f"cycle {report.cycle.number} is rejected; the champion stays")
 
 
 def _found(app: Application, cycle: str) -> "tuple[CycleReport, SqlApprovals]":

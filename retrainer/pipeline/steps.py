@@ -1,7 +1,9 @@
 """The steps of a cycle, in their order."""
 
+import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from retrainer.domain.cycle import Cycle, Promotion, State
@@ -39,8 +41,14 @@ def forget(cycle: Cycle, world: World) -> None:
 
 
 def remove_working_folder(cycle: Cycle, world: World) -> None:
-    """Delete what only the running cycle needs."""
+    """Delete what only the running cycle needs; after a power cut too nothing of it is there."""
     shutil.rmtree(data_steps.working_folder(cycle, world), ignore_errors=True)
+    with suppress(FileNotFoundError):
+        descriptor = os.open(world.folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     world.artifacts.delete(records.cycle_name(cycle.challenger))
 
 

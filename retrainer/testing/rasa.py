@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from retrainer.adapters.files import write_atomically
+from retrainer.adapters.files import make_folder, sync_folder, sync_tree, write_atomically
 from retrainer.adapters.model_archive import METADATA, require_safe_archive
 from retrainer.domain.cycle import Finding
 from retrainer.domain.examples import Example, MustPass, normalise
@@ -120,10 +120,13 @@ class FakeRasa:
         """A copy without the held-out texts."""
         self.calls.append("write_training_project")
         shutil.rmtree(into, ignore_errors=True)
+        make_folder(into.parent)
         shutil.copytree(project.root, into)
         copy = find_project(into)
         kept = [row for row in _rows(copy.data[0]) if row["text"] not in held_out]
         copy.data[0].write_text(json.dumps(kept))
+        sync_tree(into)
+        sync_folder(into.parent)
         return copy, tuple(row["text"] for row in kept)
 
     def train(self, project: Project, name: str, into: Path, progress: ProgressListener) -> Path:

@@ -1,5 +1,6 @@
 """What a person answers to a held cycle, on a real database and a real registry."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,8 +11,11 @@ import sqlalchemy as sa
 from contract.run_store_contract import DECIDED, MODEL, VERDICT, begin, run_step
 from support.archives import write_model
 from support.databases import DIALECTS, engine_of
+from support.http_side import application, held
+from typer.testing import CliRunner
 
 from retrainer.adapters.embedded_registry import EmbeddedRegistry
+from retrainer.cli.app import app as cli
 from retrainer.domain.cycle import PromotionReason, State, Status
 from retrainer.domain.verdict import Check, Outcome, Verdict
 from retrainer.errors import (
@@ -252,3 +256,29 @@ def test_on_a_registry_on_disk_as_well(tmp_path):
         report = office.cycle()
         office.approve(report)
         assert office.platform.active() == report.cycle.challenger
+
+
+def test_the_commands_say_what_they_did_and_why_they_do_not(tmp_path):
+    """`approve`, `reject`, and `show` and `history` afterwards."""
+    app = application(tmp_path)
+    first, second = held(app), held(app)
+    app.engine.dispose()
+    approve = command(tmp_path, "approve", "1", "--reason", "I looked")
+    name = first.cycle.challenger
+    assert f"{name} is the champion of shop now; it was none" in approve.stderr
+    again = command(tmp_path, "approve", "1", "-r", "again")
+    assert "was approved by" in str(again.exception)
+    assert "retrainer promote" in again.exception.tip
+    assert "made" in str(command(tmp_path, "approve", "2", "-r", "x").exception)
+    reject = command(tmp_path, "reject", second.cycle.challenger, "-r", "worse")
+    assert "cycle 2 is rejected" in reject.stderr
+    assert "approved by" in command(tmp_path, "show", "1").stdout
+    assert '"approved": false' in command(tmp_path, "show", "2", "--json").stdout
+    lines = command(tmp_path, "history", "--json").stdout.splitlines()
+    assert [json.loads(line)["approved"] for line in lines] == [False, True]
+    assert "there is no cycle 9" in str(command(tmp_path, "reject", "9", "-r", "x").exception)
+
+
+def command(folder: Path, *arguments: str):
+    """A command on the configuration in the folder."""
+    return CliRunner().invoke(cli, ["--config", str(folder / "retrainer.toml"), *arguments])

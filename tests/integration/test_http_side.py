@@ -6,13 +6,14 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 from support.http_side import (
     APPROVE,
@@ -304,7 +305,9 @@ def test_a_paused_assistant_takes_no_trigger(server):
         assert push(server, "bank").status_code == 409
     finally:
         server.app.agenda.resume("bank")
-    assert server.of(TRIGGER).ask("/api/v1/assistants/x/trigger", "POST", json={}).status_code == 404
+    assert (
+        server.of(TRIGGER).ask("/api/v1/assistants/x/trigger", "POST", json={}).status_code == 404
+    )
 
 
 def test_a_held_cycle_is_approved_or_rejected_once(server):
@@ -330,7 +333,9 @@ def test_a_held_cycle_is_approved_or_rejected_once(server):
     )
     line = approver.ask("/api/v1/cycles?limit=1").json()["cycles"][0]
     assert line["approved"] is False
-    assert approver.ask("/api/v1/cycles/99999/reject", "POST", json={"reason": "x"}).status_code == 404
+    assert (
+        approver.ask("/api/v1/cycles/99999/reject", "POST", json={"reason": "x"}).status_code == 404
+    )
     assert approver.ask(f"{path}/approve", "POST", json={}).status_code == 422
 
 
@@ -495,7 +500,6 @@ def test_a_busy_database_makes_requests_wait_and_not_the_daemon(tmp_path):
     with http_side(tmp_path, TOKENS) as running:
         engine = running.app.engine
         at_once: list[int] = []
-        import sqlalchemy as sa  # noqa: PLC0415 - only here
 
         @sa.event.listens_for(engine, "before_cursor_execute")
         def slow(*_: object) -> None:
@@ -512,9 +516,8 @@ def test_a_busy_database_makes_requests_wait_and_not_the_daemon(tmp_path):
         for asker in askers:
             asker.start()
         wait_until(lambda: len(at_once) > 5, seconds=10)
-        began = time.monotonic()
         assert running.ask("/healthz").status_code == 200
-        assert time.monotonic() - began < 2
+        assert len(codes) < len(askers)  # it did not wait behind them
         for asker in askers:
             asker.join(30)
         assert codes == [200] * 30
@@ -540,15 +543,13 @@ def test_the_assistants_of_a_new_configuration_are_served(tmp_path):
 def test_a_stop_waits_for_nobody_for_ever(tmp_path):
     """With requests that are not finished; afterwards nobody listens, and no thread is left."""
     before = threading.active_count()
-    with http_side(tmp_path, 'stop_limit = "1s"\n') as running, ExitStack() as stack:
-        address = ("127.0.0.1", running.app.settings.http.port)
-        endless = stack.enter_context(socket.create_connection(address))
-        endless.sendall(b"POST /hooks/git/shop HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")
-        running.ask("/healthz")
-        began = time.monotonic()
-        stack.push(endless)
-        keep = stack.pop_all()
-    with keep:
+    request = b"POST /hooks/git/shop HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx"
+    with ExitStack() as stack:
+        with http_side(tmp_path, 'stop_limit = "1s"\n') as running:
+            address = ("127.0.0.1", running.app.settings.http.port)
+            stack.enter_context(socket.create_connection(address)).sendall(request)
+            running.ask("/healthz")
+            began = time.monotonic()
         assert time.monotonic() - began < 6
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address)
@@ -567,10 +568,3 @@ class Leaping:
     def monotonic(self) -> float:
         self._leaps += 20.0
         return self._leaps
-
-
-def answered(call: Callable[[], object]) -> timedelta:
-    """How long a call takes."""
-    began = time.monotonic()
-    call()
-    return timedelta(seconds=time.monotonic() - began)

@@ -576,11 +576,11 @@ def test_a_tag_that_moves_after_its_answer_got_lost_is_waited_for(place: Place):
     may_go_on = threading.Event()
     place.proxy.on("PUT", r"/tags/", Overtaken(may_go_on))
     looks = place.proxy.count("GET", r"/models$")
-    place.proxy.on("GET", r"/models$", Meanwhile(may_go_on.set), nth=5)
+    place.proxy.on("GET", r"/models$", Meanwhile(may_go_on.set), nth=12)
     platform = place.platform(listing_timeout=10)
     platform.activate("one", expected=None)
     assert platform.active() == "one"
-    assert place.proxy.count("GET", r"/models$") - looks >= 5
+    assert place.proxy.count("GET", r"/models$") - looks >= 12
 
 
 @pytest.mark.parametrize("fault", [Page(504), Closed(forwarded=False)])

@@ -1,13 +1,12 @@
 """Counting cycles as they end, on both databases."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from contract.run_store_contract import DECIDED, MODEL, begin, finish, run_step
+from contract.run_store_contract import DECIDED, begin, finish
 from support.databases import DIALECTS, engine_of
 
 from retrainer.domain.cycle import State, Status
@@ -84,7 +83,10 @@ def test_each_cycle_is_told_of_once_when_it_has_ended(engine, store, clock):
     assert told.steps == (("pull", 90.0), ("train", 5.0))
     store.finish(other, Status.ABANDONED, notifiers=())
     finish(store, begin(store))
-    assert [(c.number, c.status) for c in ended.read(engine)] == [(3, "abandoned"), (4, "completed")]
+    assert [(c.number, c.status) for c in ended.read(engine)] == [
+        (3, "abandoned"),
+        (4, "completed"),
+    ]
     assert ended.read(engine) == ()
 
 
@@ -125,7 +127,7 @@ def test_deleted_cycles_take_nothing_away(engine, store):
     assert numbers(ended.read(engine)) == [10]
 
 
-def test_the_champions_figure_is_the_newest_one(engine, store):
+def test_the_champions_figure_is_the_newest_one(engine):
     """Measured as champion it is on newer data than when it was trained; else as challenger."""
     insert(
         engine,
@@ -147,7 +149,7 @@ def test_the_champions_figure_is_the_newest_one(engine, store):
         assert figure(strange) is None
 
 
-def test_the_first_look_is_quick_however_long_the_history(engine, clock):
+def test_the_first_look_is_quick_however_long_the_history(engine):
     """It reads an index from its end: no table is scanned."""
     insert(engine, *(row(number, "completed") for number in range(1, 2001)))
     seen: list[str] = []

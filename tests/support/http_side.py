@@ -153,9 +153,8 @@ def run_cycle(app: Application, assistant: str = "shop", **changes) -> CycleRepo
     evaluation = replace(
         EVALUATION, challenger=replace(EVALUATION.challenger, model=name), champion=None
     )
-    state = replace(
-        DECIDED, model=replace(MODEL, name=name), champion=None, evaluation=evaluation, **changes
-    )
+    made = {"model": replace(MODEL, name=name), "champion": None, "evaluation": evaluation}
+    state = replace(DECIDED, **(made | changes))
     run_step(app.store, lease, "pull", State(), state)
     return app.store.finish(lease, status, notifiers=())
 

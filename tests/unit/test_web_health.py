@@ -40,7 +40,9 @@ def test_alive_and_ready_are_two_things(health, started_at, lives, ready):
 
 def test_a_reason_says_what_is_wrong_and_nothing_that_strangers_need_not_know():
     """Who leads and for how long it hangs, but not where the database is."""
-    assert readiness(STANDBY, started_at=START, now=NOW).reason == "it stands by: there pid 22 leads"
+    assert (
+        readiness(STANDBY, started_at=START, now=NOW).reason == "it stands by: there pid 22 leads"
+    )
     hung = liveness(HUNG, started_at=START, now=NOW).reason
     assert hung is not None
     assert "121 s ago; after 120 s it is taken for hung" in hung
