@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-rasa-x demo-servers test unit lint format bench lock clean
+.PHONY: help setup demo demo-rasa-x demo-servers test unit lint format bench bench-history lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := build/uv/bin/uv
@@ -69,6 +69,9 @@ format: $(SERVICE) ## Format the code
 
 bench: setup ## Compare with Rasa's own commands; prints ratios
 	$(BIN)/python tests/benchmarks/run.py
+
+bench-history: $(SERVICE) ## History and status of a million cycles; prints milliseconds
+	$(BIN)/python tests/benchmarks/history_at_scale.py
 
 LOCK := $(UV) pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate \
 	--universal --custom-compile-command "make lock"

@@ -100,6 +100,13 @@ class ServerError(PlatformError):
         self.status = status
 
 
+class NoThreadLeft(RetrainerError):
+    """The system gives this process no further thread: it is at its limit of tasks or memory."""
+
+    def __init__(self) -> None:
+        super().__init__(tip="end what uses so many, or raise TasksMax= of the service")
+
+
 class StorageError(RetrainerError):
     """A file could not be written."""
 

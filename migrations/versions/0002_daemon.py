@@ -12,8 +12,8 @@ down_revision = "0001"
 
 _PENDING = "cycle IS NULL"
 _CONCLUDED = (
-    "NOT dry_run AND "
-    "(status IN ('completed', 'skipped') OR status = 'failed' AND failed_step = 'confirm')"
+    "NOT dry_run AND CASE status WHEN 'failed' THEN failed_step = 'confirm' "
+    "ELSE status IN ('completed', 'skipped') END"
 )
 _JUDGED = "verdict IS NOT NULL"
 #: Of `cycles`, by name: columns, and which rows.

@@ -6,6 +6,8 @@ from contextvars import copy_context
 from threading import Thread
 from typing import TypeVar
 
+from retrainer.errors import NoThreadLeft
+
 _Result = TypeVar("_Result")
 
 
@@ -15,6 +17,7 @@ def within(seconds: float, call: Callable[[], _Result], *, name: str) -> _Result
     A server that drips its answer would outlast any socket's limit. `name` is that of the thread.
 
     Raises:
+        NoThreadLeft: it could not even begin.
         TimeoutError: it took longer; it is left alone in a thread that ends with the process.
     """
     outcome: Future[_Result] = Future()
@@ -26,5 +29,9 @@ def within(seconds: float, call: Callable[[], _Result], *, name: str) -> _Result
             outcome.set_exception(error)
 
     # In our context, so that what it logs is known to belong to the same cycle.
-    Thread(target=copy_context().run, args=(run,), name=name, daemon=True).start()
+    thread = Thread(target=copy_context().run, args=(run,), name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise NoThreadLeft from error
     return outcome.result(timeout=seconds)

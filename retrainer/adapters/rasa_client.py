@@ -16,6 +16,7 @@ from retrainer.adapters.model_archive import read_metadata, require_safe_archive
 from retrainer.adapters.processes import proxies
 from retrainer.adapters.rasa_process import Event, RasaProcess
 from retrainer.adapters.resource_limits import ResourceLimits
+from retrainer.adapters.temporary import TemporaryFolder
 from retrainer.domain.cycle import Finding
 from retrainer.domain.examples import Example, MustPass
 from retrainer.domain.predictions import Prediction
@@ -76,7 +77,7 @@ class RasaClient:
         self._limits = limits or TimeLimits()
         self._resources = resources or ResourceLimits()
         self._process: RasaProcess | None = None
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: TemporaryFolder | None = None
         self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -225,7 +226,7 @@ class RasaClient:
         """The worker, started now if there is none."""
         if self._process is None or not self._process.ready:
             self._stop()
-            self._scratch = tempfile.TemporaryDirectory(prefix="retrainer-rasa-")
+            self._scratch = TemporaryFolder("rasa")
             self._process = RasaProcess(
                 python=self._python,
                 environment=self._environment(),
@@ -258,7 +259,7 @@ class RasaClient:
         }
         if self._scratch is not None:
             # Rasa unpacks models there; what it leaves when it is killed goes with the folder.
-            environment["TMPDIR"] = self._scratch.name
+            environment["TMPDIR"] = str(self._scratch.path)
         return environment
 
 
@@ -272,8 +273,17 @@ def _show(progress: ProgressListener) -> Callable[[Event], None]:
 
 
 def _publish(trained: Path, archive: Path) -> None:
-    """Make the archive durable, then known under its name."""
+    """Make the archive durable, then known under its name; one that has that name by now stays.
+
+    Another process may have taken the cycle over and trained the same model: what is recorded of it
+    has to stay true.
+    """
     with trained.open("rb") as file:
         os.fsync(file.fileno())
-    trained.replace(archive)
+    try:
+        os.link(trained, archive)
+    except FileExistsError:
+        trained.unlink()
+    except OSError:  # a file system without hard links
+        trained.replace(archive)
     sync_folder(archive.parent)

@@ -1,22 +1,22 @@
-"""`retrainer check`: would a cycle work?"""
+"""`retrainer check`: would a cycle work, and does all go well?"""
 
-import os
-import tempfile
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from retrainer.cli.output import complain, messages, results
+from retrainer.cli.options import AsJson, OnlyAssistant
+from retrainer.cli.output import complain, messages, results, say, show_json
 from retrainer.domain.cycle import Finding, Severity
-from retrainer.errors import ProjectError, RetrainerError, StorageError
+from retrainer.errors import RetrainerError
 from retrainer.reports.values import counted
 from retrainer.wiring import Application
 
-#: Warnings that are shown without --all; a real assistant has dozens.
+if TYPE_CHECKING:  # what it looks at is imported when it looks
+    from retrainer.wiring.doctor import Diagnosis
+
+#: Warnings of Rasa that are shown without --all; a real assistant has dozens.
 _FEW = 5
 
 
@@ -25,88 +25,70 @@ def check(
     quick: Annotated[
         bool, typer.Option("--quick", help="Do not start Rasa, and so do not read the data.")
     ] = False,
-    every: Annotated[bool, typer.Option("--all", help="Show every warning.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show every warning, and all that is well.")
+    ] = False,
+    assistant: OnlyAssistant = None,
+    as_json: AsJson = False,
 ) -> None:
     """Try everything that a cycle needs before it trains, and change nothing.
 
-    Configuration, database, notifiers, Rasa's environment, and each assistant's project as Rasa
-    reads it. Exits with 0 if a cycle would get to its training, else with the code of the first
-    problem.
+    Configuration, disks, database, notifiers, HTTP, Rasa's environment, schedules, what the daemon
+    is at, and each assistant's project as Rasa reads it. What is not well comes with what to do.
+
+    Exits with 0 if a cycle would get to its training and `retrainer run` would start, whatever the
+    warnings, else with the code of the first error: 78 for the configuration, else 1.
     """
-    application = Application.from_config(context.obj)
-    _good(f"configuration {application.config}")
-    failures = [
-        error
-        for error in (
-            _try("state folder", lambda: _state_folder(application.state_dir)),
-            _try("database", lambda: _database(application)),
-            _try("notifiers", lambda: ", ".join(application.notifiers) or "none configured"),
-            _try("Rasa's environment", lambda: str(application.interpreter.python)),
-        )
-        if error is not None
-    ]
-    if not failures:
-        for name in application.assistants(None):
-            attempt = partial(_project, application, name, quick=quick, every=every)
-            error = _try(f"assistant {name}", attempt)
-            failures += [error] if error is not None else []
-    if failures:
-        raise typer.Exit(failures[0].exit_code)
+    from retrainer.wiring.doctor import Level, checks, run
+
+    app = Application.from_config(context.obj)
+    names = app.assistants(assistant)
+    found: list[Diagnosis] = []
+    with messages.status("…") as doing:
+        for diagnosis in run(
+            checks(app, names, quick=quick), lambda what: doing.update(f"{escape(what)} …")
+        ):
+            found.append(diagnosis)
+            if as_json:
+                show_json(_document(diagnosis))
+            elif every or not (diagnosis.minor and diagnosis.level is Level.OK):
+                _show(diagnosis, every=every)
+    errors = [diagnosis for diagnosis in found if diagnosis.level is Level.ERROR]
+    if not as_json:
+        warnings = sum(diagnosis.level is Level.WARNING for diagnosis in found)
+        _conclude(len(errors), warnings)
+    if errors:
+        raise typer.Exit(errors[0].exit_code)
 
 
-def _state_folder(folder: Path) -> str:
-    """Whether a cycle may write there, or make it."""
-    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise StorageError(
-            f"{there} is not a folder that this user may write to",
-            tip=f"give this user the right to make {folder}, or name another `state_dir`",
-        )
-    return str(folder) if there == folder else f"{folder} will be made by the first cycle"
+def _document(diagnosis: "Diagnosis") -> dict[str, object]:
+    return {
+        "what": diagnosis.what,
+        "level": diagnosis.level.value,
+        "observed": diagnosis.observed,
+        "fix": diagnosis.fix,
+        "findings": [
+            {"severity": finding.severity.value, "finding": str(finding)}
+            for finding in diagnosis.details
+        ],
+    }
 
 
-def _database(application: Application) -> str:
-    from retrainer.store.engine import describe
+def _show(diagnosis: "Diagnosis", *, every: bool) -> None:
+    """One diagnosis for people; an error goes to standard error as everywhere."""
+    from retrainer.wiring.doctor import Level
 
-    place = describe(application.bare_engine).removeprefix("database ")
-    return place if application.past is not None else f"{place} will be made by the first cycle"
-
-
-def _project(application: Application, name: str, *, quick: bool, every: bool) -> str:
-    from retrainer.pipeline import data_steps
-
-    platform = application.platform(name)
-    platform.require_ready(application.interpreter.versions.rasa)
-    active = platform.active()
-    serves = f"{active} serves" if active else "no champion yet"
-    with tempfile.TemporaryDirectory(prefix="retrainer-check-") as folder:
-        root = Path(folder) / "project"
-        root.mkdir()
-        origin = "; ".join(map(str, application.source(name).pull(root)))
-        find_project, assistant = application.project_finder(name), application.assistant(name)
-        with data_steps.places_in_project(root, origin):
-            if quick:
-                find_project(root)
-                return f"{origin} (its data was not read), {serves}"
-            with (
-                messages.status(f"Rasa reads {name} …"),
-                application.rasa(name, folder=Path(folder)) as rasa,
-            ):
-                found = data_steps.inspect(root, assistant, rasa, find_project)
-    _list(found.findings, every=every)
-    fatal = data_steps.fatal(found.findings, fail_on_warnings=assistant.fail_on_warnings)
-    if fatal:
-        raise ProjectError(
-            f"{counted(len(fatal), 'finding')} above must be mended, 0 are allowed",
-            tip="a cycle would fail in its step `validate`",
-        )
-    examples = found.contents.examples
-    intents = {example.intent for example in examples if example.intent}
-    return (
-        f"{counted(len(examples), 'example')} of {counted(len(intents), 'intent')}, "
-        f"{len(data_steps.candidates(found.contents, assistant))} to measure on, "
-        f"{counted(len(found.findings), 'warning')}, {serves}"
-    )
+    _list(diagnosis.details, every=every)
+    what, observed = escape(diagnosis.what), escape(diagnosis.observed)
+    match diagnosis.level:
+        case Level.OK:
+            results.print(f"[green]✓[/] {what}: {observed}", soft_wrap=True)
+        case Level.WARNING:
+            results.print(f"[yellow]![/] {what}: {observed}", soft_wrap=True)
+            results.print(f"    [cyan]fix:[/] {escape(diagnosis.fix or '')}", soft_wrap=True)
+        case Level.ERROR:
+            results.print(f"[red]✗[/] {what}")
+            complain(RetrainerError(diagnosis.observed, tip=diagnosis.fix))
 
 
 def _list(findings: Sequence[Finding], *, every: bool) -> None:
@@ -121,15 +103,10 @@ def _list(findings: Sequence[Finding], *, every: bool) -> None:
         results.print(f"    … and {more} (--all shows them)", style="dim")
 
 
-def _try(what: str, attempt: Callable[[], str]) -> RetrainerError | None:
-    try:
-        _good(f"{what}: {attempt()}")
-    except RetrainerError as error:
-        results.print(f"[red]✗[/] {escape(what)}")
-        complain(error)
-        return error
-    return None
-
-
-def _good(text: str) -> None:
-    results.print(f"[green]✓[/] {escape(text)}", soft_wrap=True)
+def _conclude(errors: int, warnings: int) -> None:
+    if errors:
+        say(f"{counted(errors, 'error')} to mend first, {counted(warnings, 'warning')}")
+    elif warnings:
+        say(f"a cycle would get to its training; {counted(warnings, 'warning')}")
+    else:
+        say("all is well: a cycle would get to its training")

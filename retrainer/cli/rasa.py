@@ -1,7 +1,6 @@
 """`retrainer rasa`: the Python environment that Rasa runs in."""
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +35,7 @@ def setup(
     """
     from retrainer.adapters.rasa_client import RasaClient
     from retrainer.adapters.rasa_environment import interpreter, set_up
+    from retrainer.adapters.temporary import TemporaryFolder
 
     python, limits = None, RasaSettings()
     if environment is None:
@@ -48,12 +48,12 @@ def setup(
             set_up(environment, progress=say)
     python = interpreter(python, environment)
     with (
-        tempfile.TemporaryDirectory(prefix="retrainer-setup-") as folder,
+        TemporaryFolder("setup") as folder,
         messages.status("Starting Rasa …"),
         RasaClient(
             python=python,
-            cache=Path(folder),
-            log=Path(folder) / "log",
+            cache=folder,
+            log=folder / "log",
             limits=time_limits(limits, TrainingSettings(), "assistants.NAME.training"),
         ) as rasa,
     ):

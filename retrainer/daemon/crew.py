@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from retrainer.errors import NoThreadLeft
+
 
 @dataclass(frozen=True, slots=True)
 class _Work:
@@ -39,6 +41,7 @@ class Crew:
         """Work on it in a thread of its own; `cancel` cuts it off, and may be called again.
 
         Raises:
+            NoThreadLeft: none can be started now.
             ValueError: the name is being worked on already.
         """
 
@@ -54,8 +57,11 @@ class Crew:
             if name in self._working:
                 raise ValueError(f"{name} is being worked on already")
             thread = threading.Thread(target=run, name=f"cycle-{name}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise NoThreadLeft from error
             self._working[name] = _Work(thread, cancel)
-            thread.start()
 
     def cancel(self) -> None:
         """Cut off everything that is being worked on."""

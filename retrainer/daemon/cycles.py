@@ -13,6 +13,7 @@ from retrainer.errors import (
     CycleInterrupted,
     CyclePostponed,
     CycleRunning,
+    LeaseLost,
     NothingToDo,
     RetrainerError,
 )
@@ -63,6 +64,8 @@ class CycleWork:
                 _log.debug("%s", error)  # somebody else was faster
             except (CyclePostponed, CycleInterrupted) as error:
                 _log.info("%s", error)
+            except LeaseLost as error:  # no reason to leave the assistant alone from now on
+                _log.warning("%s", error, extra={"tip": error.tip})
             except RetrainerError as error:
                 self._failed(_log.error, str(error), tip=error.tip)
             except Exception:  # noqa: BLE001 - a bug in one assistant's cycle must not end the others

@@ -11,8 +11,10 @@ from retrainer.pipeline.conclusion import deliver
 from retrainer.store.owner import current_owner
 from retrainer.wiring import Application
 
-#: Seconds between two looks at the outbox, and between two deletions of old cycles.
+#: Seconds between two looks at the outbox, and at most between two deletions of old cycles.
 _OUTBOX, _HISTORY = 15.0, 24 * 3600.0
+#: Share of `daemon.keep_history` by which cycles may be older than that.
+_LATE = 0.1
 _AT_ONCE = 8
 
 _log = logging.getLogger(__name__)
@@ -30,7 +32,8 @@ class Errands:
     def run(self, app: Application) -> None:
         """Begin what is due."""
         self._run("outbox", _OUTBOX, app, _tell_people)
-        self._run("history", _HISTORY, app, _forget_old_cycles)
+        keep = app.settings.daemon.keep_history.total_seconds()
+        self._run("history", min(_HISTORY, _LATE * keep), app, _forget_old_cycles)
         for name, settings in app.settings.assistants.items():
             if settings.schedule.poll_every is not None:
                 seconds = settings.schedule.poll_every.total_seconds()
@@ -46,8 +49,8 @@ class Errands:
         now = app.clock.monotonic()
         if self._due.get(errand, now) > now or errand in self._crew.names or not self._crew.free:
             return
-        self._due[errand] = now + every
         self._crew.begin(errand, partial(_safely, errand, app, do), cancel=lambda: None)
+        self._due[errand] = now + every
 
 
 def _safely(errand: str, app: Application, do: Callable[[Application], None]) -> None:
@@ -58,7 +61,8 @@ def _safely(errand: str, app: Application, do: Callable[[Application], None]) ->
 
 
 def _tell_people(app: Application) -> None:
-    for problem in deliver(app.store, app.notifiers, owner=current_owner()):
+    owner = current_owner()
+    for problem in deliver(app.store, app.notifiers, owner=owner, recovered=_log.info):
         _log.warning("%s", problem)
 
 

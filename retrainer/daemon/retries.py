@@ -34,7 +34,10 @@ class Retries:
         self._due[name] = (now + delay, report)
         return delay
 
-    def take(self, now: float) -> tuple[CycleReport, ...]:
-        """The failed cycles whose time has come; each is given once."""
-        come = [name for name, (due, _) in self._due.items() if due <= now]
-        return tuple(self._due.pop(name)[1] for name in come)
+    def due(self, now: float) -> tuple[CycleReport, ...]:
+        """The failed cycles whose time has come, until it is said that they were `asked` for."""
+        return tuple(report for due, report in tuple(self._due.values()) if due <= now)
+
+    def asked(self, report: CycleReport) -> None:
+        """A cycle was asked for in its place."""
+        self._due.pop(report.cycle.assistant, None)

@@ -21,13 +21,21 @@ from retrainer.daemon.cycles import CycleRunner
 from retrainer.daemon.errands import Errands
 from retrainer.daemon.timetable import Timetable
 from retrainer.daemon.wakeup import Wakeup
-from retrainer.errors import AssistantPaused, ConfigurationError, DatabaseError, RetrainerError
+from retrainer.errors import (
+    AssistantPaused,
+    ConfigurationError,
+    DatabaseError,
+    NoThreadLeft,
+    RetrainerError,
+)
 from retrainer.store.owner import current_owner, describe
 from retrainer.wiring import Application
 from retrainer.wiring.reloading import on_open_database
 
 #: Seconds between two looks at most; requests of other processes wait so long.
 LOOK = 5.0
+#: The same while looking fails: what is due, and what is over, is noticed so late at most.
+LONGEST_LOOK = 60.0
 #: Seconds between two tries to stop what does not stop.
 _NUDGE = 0.2
 
@@ -76,7 +84,7 @@ class Daemon:
         self._cycles = CycleRunner(
             owner=self._owner, stopping=lambda: self._stopping, told=self._told
         )
-        self._backoff = Backoff()
+        self._backoff, self._looks = Backoff(), Backoff(longest=LONGEST_LOOK)
         self._stopping = self._reload_asked = False
         self._health = Health(self._owner)
 
@@ -126,7 +134,7 @@ class Daemon:
     def _look(self) -> None:
         """See to everything that is due; a database that fails is tried again later."""
         now = self._app.clock.monotonic()
-        if not self._backoff.is_over(self, now):
+        if not self._looks.is_over("look", now):
             return
         try:
             leader = self._app.agenda.check_in(
@@ -139,14 +147,14 @@ class Daemon:
                 self._begin_cycles()
                 if leader == self._owner:
                     self._errands.run(self._app)
-        except DatabaseError as error:
-            delay = self._backoff.failed(self, self._app.clock.monotonic())
+        except (DatabaseError, NoThreadLeft) as error:
+            delay = self._looks.failed("look", self._app.clock.monotonic())
             self._notice(problem=str(error))
             _log.error("%s; tried again in %.0f s", error, delay, extra={"tip": error.tip})
         else:
             if self._health.problem is not None:
-                _log.info("the database can be used again")
-            self._backoff.worked(self)
+                _log.info("it is over, all goes on: %s", self._health.problem)
+            self._looks.worked("look")
             self._notice(looked_at=self._app.clock.now(), problem=None)
         self._manager.status(self._summary())
 
@@ -162,11 +170,13 @@ class Daemon:
         self._notice(leader=leader, standby=standby)
 
     def _try_again(self) -> None:
-        for failed in self._cycles.retries.take(self._app.clock.monotonic()):
+        retries = self._cycles.retries
+        for failed in retries.due(self._app.clock.monotonic()):
             cycle = failed.cycle
             note = f"cycle {cycle.number} could not pull"
             with suppress(AssistantPaused):
                 self._app.agenda.ask(cycle.assistant, cycle.trigger, by="retrainer", note=note)
+            retries.asked(failed)
 
     def _begin_cycles(self) -> None:
         now = self._app.clock.monotonic()
@@ -267,7 +277,8 @@ class Daemon:
         for name in sorted(self._crew.names):
             _log.warning("%s did not stop in time; its cycle goes on at the next start", name)
         try:
-            self._app.agenda.check_out(self._owner)
+            if self._health.problem is None:  # else it would only be waited for
+                self._app.agenda.check_out(self._owner)
         except DatabaseError as error:
             _log.warning("the database was not told that this daemon ends: %s", error)
         _log.info("stopped")

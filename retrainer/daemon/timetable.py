@@ -1,13 +1,19 @@
 """The assistants' schedules, and the ticks that they owe."""
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from retrainer.domain.schedule import CatchUp, Schedule, latest_due, next_start
+from retrainer.ports import Enrolment
 from retrainer.wiring import Application
 
-#: A daemon that did not look for so long was not there: it slept, or the clock jumped.
+#: A daemon that did not look for so long was not there: it slept, or the clock jumped. Fire times
+#: so far ahead cannot be settled, however the clocks of several machines differ.
 _ABSENT = timedelta(minutes=5)
+
+
+_log = logging.getLogger(__name__)
 
 
 class Timetable:
@@ -43,10 +49,24 @@ class Timetable:
             schedule = self.schedules.get(known.assistant)
             if schedule is None or known.pause is not None:
                 continue
-            tick = latest_due(schedule, after=known.due_after, now=now)
+            settled = self._settled(known, now)
+            tick = latest_due(schedule, after=settled, now=now)
             if tick is None or self._was_missed(schedule, tick.starts_at):
                 continue
             self._app.agenda.tick(known.assistant, tick.fire_time, by="schedule")
+
+    def _settled(self, known: Enrolment, now: datetime) -> datetime:
+        """Up to when fire times are settled: not for the time that a wrong clock was ahead."""
+        if known.due_after - now <= _ABSENT:
+            return known.due_after
+        _log.warning(
+            "%s: its cycles up to %s UTC were settled by a clock that was ahead, or was set back "
+            "since; those to come are due again, without those that were run",
+            known.assistant,
+            f"{known.due_after:%Y-%m-%d %H:%M}",
+            extra={"tip": "`timedatectl` shows whether this machine's clock is kept right"},
+        )
+        return self._app.agenda.unsettle(known.assistant).due_after
 
     def next_in_words(self) -> str:
         """Which cycle comes next, and when."""

@@ -57,9 +57,10 @@ def due(waiting: Sequence[_Waiting], now: datetime) -> tuple[_Waiting, ...]:
     """What may be tried now: nothing of a notifier that has a notification put off.
 
     What failed least comes first, then the oldest: so a notification that its receiver will never
-    take does not stand in the way of the others.
+    take does not stand in the way of the others. What is put off for longer than anything may be
+    was so by a clock that has been set back since.
     """
-    put_off = {row.notifier for row in waiting if row.next_attempt_at > now}
+    put_off = {row.notifier for row in waiting if now < row.next_attempt_at <= now + _LONGEST_ASKED}
     free = (row for row in waiting if row.notifier not in put_off)
     return tuple(sorted(free, key=lambda row: (row.attempts, row.number)))
 

@@ -1,6 +1,6 @@
 """What always follows a cycle, however it ended: telling people and tidying up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from retrainer.domain.cycle import Cycle, State, Status
 from retrainer.domain.verdict import Outcome
@@ -25,19 +25,31 @@ def event(status: Status, cycle: Cycle, state: State) -> str:
     return _OF_OUTCOME[state.verdict.outcome]
 
 
-def deliver(store: RunStore, notifiers: Mapping[str, Notifier], *, owner: str) -> tuple[str, ...]:
+def deliver(
+    store: RunStore,
+    notifiers: Mapping[str, Notifier],
+    *,
+    owner: str,
+    recovered: Callable[[str], None] = lambda _: None,
+) -> tuple[str, ...]:
     """Deliver what is due; returns a sentence for each notifier that has to be tried again.
+
+    `recovered` hears a sentence of each that was told at last what it could not be told before.
 
     A notifier is somebody else's code and somebody else's server: nothing that it raises may
     change how a cycle ended, and one that failed is left in peace until its delay is over. A name
     that is not in our config may be in another one that shares the database. `owner` is this
     process: what it is at, others leave alone.
     """
-    told = (_deliver_to(name, notifier, store, owner) for name, notifier in notifiers.items())
+    told = (
+        _deliver_to(name, notifier, store, owner, recovered) for name, notifier in notifiers.items()
+    )
     return tuple(problem for problem in told if problem is not None)
 
 
-def _deliver_to(name: str, notifier: Notifier, store: RunStore, owner: str) -> str | None:
+def _deliver_to(
+    name: str, notifier: Notifier, store: RunStore, owner: str, recovered: Callable[[str], None]
+) -> str | None:
     """Tell one notifier all that is due; why it has to be tried again, if so."""
     together = isinstance(notifier, SummaryNotifier)
     while claimed := store.claim_notifications(name, owner=owner, together=together):
@@ -50,6 +62,9 @@ def _deliver_to(name: str, notifier: Notifier, store: RunStore, owner: str) -> s
             store.not_delivered(told[0].number, error.message, error.retry_after)
             return f"{name}: {error}; it will be tried again"
         store.delivered(*(each.number for each in told))
+        if failures := max(each.attempts for each in told):
+            cycle = told[0].report.cycle.number
+            recovered(f"{name}: told of cycle {cycle} at last, after {failures} failures")
     return None
 
 

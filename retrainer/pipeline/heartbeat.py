@@ -1,12 +1,13 @@
 """Keeps the lease on a cycle alive while a step works."""
 
 import threading
+from collections.abc import Callable
 from contextvars import copy_context
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from retrainer.errors import DatabaseError, LeaseLost
+from retrainer.errors import DatabaseError, LeaseLost, NoThreadLeft
 from retrainer.ports import Lease, RunStore
 
 #: How long a cycle stays ours without a sign of life.
@@ -16,11 +17,20 @@ LEASE = timedelta(seconds=60)
 class Heartbeat:
     """Renews the lease three times in its length, in a thread of its own.
 
-    A lost lease ends the thread; the next write of the step then fails by the store's fencing.
+    A lost lease ends the thread, which then calls `lost` once; the next write of the step fails by
+    the store's fencing.
     """
 
-    def __init__(self, store: RunStore, lease: Lease, *, length: timedelta = LEASE) -> None:
+    def __init__(
+        self,
+        store: RunStore,
+        lease: Lease,
+        *,
+        length: timedelta = LEASE,
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
+        self._lost = lost
         self._lease = lease
         self._length = length
         self._stop = threading.Event()
@@ -30,7 +40,10 @@ class Heartbeat:
 
     def __enter__(self) -> Self:
         self._store.renew(self._lease, self._length)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise NoThreadLeft from error
         return self
 
     def __exit__(
@@ -51,6 +64,6 @@ class Heartbeat:
             try:
                 self._store.renew(self._lease, self._length)
             except LeaseLost:
-                return
+                return self._lost()
             except DatabaseError:
                 continue  # a passing fault; the lease is long enough for two more tries

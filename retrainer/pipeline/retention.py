@@ -6,6 +6,9 @@ from retrainer.errors import PlatformError, RetrainerError
 from retrainer.pipeline import records
 from retrainer.pipeline.world import World
 
+#: How many of Rasa's logs are kept of each assistant: the newest, as long as models are.
+KEPT_LOGS = 100
+
 
 def sweep(world: World, state: State) -> None:
     """Delete the models, records, snapshots and logs that the retention no longer keeps.
@@ -56,6 +59,7 @@ def _sweep_snapshots(world: World, state: State) -> None:
 
 def _sweep_logs(world: World) -> None:
     oldest = (world.clock.now() - world.assistant.keep_age).timestamp()
-    for log in world.folder.glob("*.log"):
-        if log.stat().st_mtime < oldest:
+    logs = sorted(((log.stat().st_mtime, log) for log in world.folder.glob("*.log")), reverse=True)
+    for position, (written, log) in enumerate(logs):
+        if position >= KEPT_LOGS or written < oldest:
             log.unlink(missing_ok=True)

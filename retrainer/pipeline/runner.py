@@ -11,6 +11,7 @@ from retrainer.errors import (
     DatabaseError,
     LeaseLost,
     ModelConflict,
+    NoThreadLeft,
     OutcomeUnknown,
     PlatformError,
     RetrainerError,
@@ -27,7 +28,10 @@ MAXIMUM_ATTEMPTS = 3
 #: An interrupted cycle older than this is undone: its data is no longer fresh.
 MAXIMUM_AGE = timedelta(days=1)
 #: Nothing can, or shall, be recorded now; whoever is next takes the cycle up from here.
-_LEFT_AS_IT_IS = (LeaseLost, DatabaseError, OutcomeUnknown, CyclePostponed, CycleInterrupted)
+_LEFT_AS_IT_IS = (
+    *(LeaseLost, DatabaseError, OutcomeUnknown),
+    *(CyclePostponed, CycleInterrupted, NoThreadLeft),
+)
 
 
 def run_cycle(
@@ -55,6 +59,7 @@ def run_cycle(
         LeaseLost: another process took the cycle over.
         DatabaseError: the cycle could not be recorded; it goes on at the next run.
         OutcomeUnknown: the platform went away while it promoted; the cycle goes on at the next run.
+        NoThreadLeft: the machine is at its limit; the cycle goes on at the next run.
     """
     with world.rasa:
         while True:
@@ -164,7 +169,9 @@ class _Run:
         self._state = after
 
     def _heartbeat(self) -> Heartbeat:
-        return Heartbeat(self._world.store, self._lease, length=self._length)
+        # Whoever took the cycle over trains too, and would have this training's files under its feet.
+        lost = self._world.rasa.cancel
+        return Heartbeat(self._world.store, self._lease, length=self._length, lost=lost)
 
     @property
     def _may_serve(self) -> bool:

@@ -89,6 +89,13 @@ class Agenda(Protocol):
         """
         ...
 
+    def unsettle(self, assistant: str) -> Enrolment:
+        """Take back that fire times to come are settled: a clock went ahead, and was set right.
+
+        Those that were asked for stay so, and get no second request. Again: nothing.
+        """
+        ...
+
     def new_data(
         self, assistant: str, seen: DataSeen, *, before: DataSeen | None, by: str, note: str
     ) -> Request | None:

@@ -4,7 +4,7 @@ import logging
 import re
 from contextlib import contextmanager
 
-from . import components, networks, printed
+from . import components, networks, printed, training_cache
 from .faults import Fault
 
 _TRAINS = re.compile("Starting to train component '(.*)'")
@@ -17,6 +17,7 @@ def train(project, name, into, out):
     from rasa.model_training import train as rasa_train
 
     components.use(project.root)
+    training_cache.sweep()
     with _progress(out):
         result = rasa_train(
             domain=project.domain_argument(),

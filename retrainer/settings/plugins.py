@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,14 @@ from retrainer.settings.model import PluginSettings
 
 def plugin_of(group: str, settings: PluginSettings) -> Any:  # noqa: ANN401 - each group has its own
     """The class of the plugin; None if there is none of that name in the group."""
-    for point in entry_points(group=f"retrainer.{group}", name=settings.type):
-        return point.load()
-    return None
+    point = _points(group).get(settings.type)
+    return None if point is None else point.load()
+
+
+@cache  # what is installed is read from many files, and every cycle and every look asks for it
+def _points(group: str) -> Mapping[str, EntryPoint]:
+    """The plugins of a group by their names."""
+    return {point.name: point for point in entry_points(group=f"retrainer.{group}")}
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,8 @@ class Plugins:
         plugin = plugin_of(group, settings)
         if plugin is None:
             where = place(self.file, (*keys, "type"), self.environment)
-            known = sorted(point.name for point in entry_points(group=f"retrainer.{group}"))
             raise ConfigurationError(
-                f"{where}: unknown {settings.type!r}; known are {', '.join(known)}"
+                f"{where}: unknown {settings.type!r}; known are {', '.join(sorted(_points(group)))}"
             )
         try:
             options = plugin.Options.model_validate(settings.options)

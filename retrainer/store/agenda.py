@@ -70,11 +70,19 @@ class SqlAgenda:
                     requests.c.assistant == assistant, requests.c.fire_time == fire_time
                 )
             )
-            if taken is not None:  # of a schedule that was changed, and changed back
+            if taken is not None:  # of a schedule, or a clock, that was changed and changed back
                 return None
             return self._insert(
                 connection, assistant, Trigger.SCHEDULE, asked_by=by, fire_time=fire_time
             )
+
+    def unsettle(self, assistant: str) -> Enrolment:
+        """Take back that fire times to come are settled; again: nothing."""
+        with writing(self._engine) as connection:
+            now = self._clock.now()
+            if to_enrolment(self._known(connection, assistant)).due_after > now:
+                self._change(connection, assistant, due_after=now)
+            return to_enrolment(self._known(connection, assistant))
 
     def new_data(
         self, assistant: str, seen: DataSeen, *, before: DataSeen | None, by: str, note: str

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from retrainer.errors import ConfigurationError, DatabaseError
 from retrainer.store import postgres
@@ -16,6 +17,8 @@ from retrainer.store import postgres
 BUSY_SECONDS = 30.0
 #: Seconds between two tries to switch a database that another process uses to WAL.
 _PAUSE = 0.02
+#: Bytes that the write-ahead log keeps on disk after a long reader made it grow.
+_LONGEST_LOG = 16 * 1024**2
 _POSTGRES_NAMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 
 
@@ -24,12 +27,14 @@ def make_engine(
     *,
     busy_seconds: float = BUSY_SECONDS,
     answer_seconds: float = postgres.ANSWER_SECONDS,
+    idle_seconds: float = postgres.IDLE_SECONDS,
     anchored: Callable[[Path], Path] = Path.absolute,
 ) -> sa.Engine:
     """An engine for `sqlite:///PATH` or `postgresql+psycopg://USER@HOST/NAME`; connects to nothing.
 
     `busy_seconds` is how long a writer waits for another one on SQLite, `answer_seconds` how long
-    PostgreSQL may take for an answer; `anchored` makes the path of an SQLite file absolute.
+    PostgreSQL may take for an answer, `idle_seconds` how long it lets a process that was stopped
+    keep what it has locked; `anchored` makes the path of an SQLite file absolute.
 
     Raises:
         ConfigurationError: not such a URL, or the driver is not installed.
@@ -47,7 +52,9 @@ def make_engine(
             parsed = parsed.set(database=str(anchored(Path(parsed.database))))
         return _sqlite_engine(parsed, busy_seconds)
     if parsed.drivername in _POSTGRES_NAMES:
-        return postgres.make_engine(parsed, answer_seconds=answer_seconds)
+        return postgres.make_engine(
+            parsed, answer_seconds=answer_seconds, idle_seconds=idle_seconds
+        )
     raise ConfigurationError(
         f"database: {parsed.drivername} is not supported",
         tip="SQLite (sqlite:///PATH) and PostgreSQL (postgresql+psycopg://USER@HOST/NAME) are",
@@ -61,6 +68,7 @@ def _sqlite_engine(url: sa.URL, busy_seconds: float) -> sa.Engine:
             tip="write sqlite:////absolute/path/retrainer.db",
         )
     engine = sa.create_engine(url, connect_args={"timeout": busy_seconds})
+    _stay_with_the_file(engine, Path(url.database or ""))
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: object) -> None:
@@ -68,6 +76,7 @@ def _sqlite_engine(url: sa.URL, busy_seconds: float) -> sa.Engine:
         connection.isolation_level = None
         _use_write_ahead_log(connection, busy_seconds)
         connection.execute("PRAGMA synchronous = FULL")  # what was committed survives a power cut
+        connection.execute(f"PRAGMA journal_size_limit = {_LONGEST_LOG}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -79,6 +88,40 @@ def _sqlite_engine(url: sa.URL, busy_seconds: float) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
 
     return engine
+
+
+def _stay_with_the_file(engine: sa.Engine, file: Path) -> None:
+    """Notice that the file was deleted, or that another one has its place.
+
+    SQLite would go on to write to a file that nobody finds any more, or make a new, empty one.
+    """
+    known = False
+
+    def identity() -> tuple[int, int] | None:
+        try:
+            found = file.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    @event.listens_for(engine, "do_connect")
+    def connect(
+        _dialect: object, _record: object, _arguments: object, _options: object
+    ) -> None:
+        if known and identity() is None:
+            error = sqlite3.OperationalError("the file is gone")
+            error.sqlite_errorname = "SQLITE_CANTOPEN"
+            raise error
+
+    @event.listens_for(engine, "connect")
+    def connected(_connection: object, record: ConnectionPoolEntry) -> None:
+        nonlocal known
+        known, record.info["file"] = True, identity()
+
+    @event.listens_for(engine, "checkout")
+    def checkout(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if record.info["file"] != identity():
+            raise sa.exc.DisconnectionError
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection, seconds: float) -> None:
@@ -131,12 +174,29 @@ def writing(
     `patient` True lets a statement take as long as it needs on PostgreSQL.
 
     Raises:
-        DatabaseError: the database could not be used; nothing was written.
+        DatabaseError: the database could not be used; nothing was written, unless the message
+            says that this is not known.
     """
     with _translated(engine), engine.connect() as connection:
         connection.execution_options(writes=True, foreign_keys=foreign_keys, patient=patient)
-        with connection.begin():
-            yield connection
+        committing = False
+        try:
+            with connection.begin():
+                yield connection
+                committing = True
+        except sa.exc.DBAPIError as error:
+            if committing and error.connection_invalidated:
+                raise _doubt(engine, error) from error
+            raise
+
+
+def _doubt(engine: sa.Engine, error: sa.exc.DBAPIError) -> DatabaseError:
+    """The connection was lost between the command to commit and its answer."""
+    words, _ = postgres.problem(engine, error.orig)
+    return DatabaseError(
+        f"{describe(engine)}: whether this was written is not known: {words}",
+        tip="`retrainer status` shows what is there; then try again",
+    )
 
 
 @contextmanager

@@ -24,7 +24,7 @@ ANSWER_SECONDS = 20.0
 _LOCK_SHARE, _STATEMENT_SHARE = 0.6, 0.75
 #: Seconds that a process of ours may keep a transaction open without a query: one that was stopped
 #: must not keep the others from the rows that it has locked.
-_IDLE_SECONDS = 15.0
+IDLE_SECONDS = 15.0
 #: Connections of one process, and seconds to wait for one of them.
 _POOL_SIZE, _POOL_OVERFLOW, _POOL_SECONDS = 5, 15, 10.0
 _RECYCLE_SECONDS = 1800
@@ -40,7 +40,7 @@ _OPTIONS = {
 }
 
 
-def make_engine(url: sa.URL, *, answer_seconds: float) -> sa.Engine:
+def make_engine(url: sa.URL, *, answer_seconds: float, idle_seconds: float) -> sa.Engine:
     """An engine for the database; options in the URL have precedence over those above.
 
     Raises:
@@ -80,7 +80,7 @@ def make_engine(url: sa.URL, *, answer_seconds: float) -> sa.Engine:
         limits = {
             "lock_timeout": 0.0 if patient else _LOCK_SHARE * answer_seconds,
             "statement_timeout": 0.0 if patient else _STATEMENT_SHARE * answer_seconds,
-            "idle_in_transaction_session_timeout": 0.0 if patient else _IDLE_SECONDS,
+            "idle_in_transaction_session_timeout": 0.0 if patient else idle_seconds,
         }
         calls = (f"set_config('{name}', '{s * 1000:.0f}', true)" for name, s in limits.items())
         connection.exec_driver_sql(f"SELECT {', '.join(calls)}")

@@ -12,7 +12,7 @@ from retrainer.store.states import merge
 from retrainer.store.tables import CONCLUDED, cycles, steps
 
 #: Cycles that were carried out or had nothing to do, dry runs apart; by the index of the concluded.
-SUCCEEDED = sa.and_(CONCLUDED, cycles.c.status.in_((Status.COMPLETED, Status.SKIPPED)))
+SUCCEEDED = sa.and_(CONCLUDED, cycles.c.status != Status.FAILED)
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 

@@ -21,7 +21,8 @@ _RUNNING, _DONE, _FAILED = "running", "done", "failed"
 class SqlRunStore:
     """The record of every cycle, in SQLite or PostgreSQL.
 
-    Every method may raise DatabaseError; then it has changed nothing.
+    Every method may raise DatabaseError; then it has changed nothing, or, where the connection was
+    lost while it committed, all that it was to change.
     """
 
     def __init__(self, engine: sa.Engine, clock: Clock) -> None:

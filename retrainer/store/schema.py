@@ -91,18 +91,18 @@ def upgrade(engine: sa.Engine) -> SchemaRevision:
     """
     if engine.dialect.name == "sqlite":
         _make_folder(engine)
-    with _migrating(engine) as connection:
+    with migrating(engine) as connection:
         found = _revision(connection)
         _require(engine, found, {Standing.EMPTY, Standing.OLDER, Standing.CURRENT})
         if found.standing is not Standing.CURRENT:
-            _alembic("upgrade", connection, HEAD)
+            run_migrations("upgrade", connection, HEAD)
         return _revision(connection)
 
 
 def downgrade(engine: sa.Engine, revision: str) -> None:
     """Go back to an older revision, `base` being none at all; what it cannot hold is lost."""
-    with _migrating(engine) as connection:
-        _alembic("downgrade", connection, revision)
+    with migrating(engine) as connection:
+        run_migrations("downgrade", connection, revision)
 
 
 @contextmanager
@@ -115,15 +115,15 @@ def replaced(engine: sa.Engine, revision: str) -> Iterator[sa.Connection]:
         SchemaError: it is newer or another program's.
         DatabaseError: the database could not be used; nothing was changed.
     """
-    with _migrating(engine) as connection:
+    with migrating(engine) as connection:
         found = _revision(connection)
         _require(engine, found, {Standing.EMPTY, Standing.OLDER, Standing.CURRENT})
         if found.revision is not None:
-            _alembic("downgrade", connection, "base")
-        _alembic("upgrade", connection, revision)
+            run_migrations("downgrade", connection, "base")
+        run_migrations("upgrade", connection, revision)
         yield connection
         if revision != HEAD:
-            _alembic("upgrade", connection, HEAD)
+            run_migrations("upgrade", connection, HEAD)
 
 
 def migrations_folder() -> Path:
@@ -177,7 +177,7 @@ def _make_folder(engine: sa.Engine) -> None:
 
 
 @contextmanager
-def _migrating(engine: sa.Engine) -> Iterator[sa.Connection]:
+def migrating(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that is alone in changing the schema."""
     # SQLite changes a table by replacing it, which must not delete the rows that refer to it.
     with writing(engine, foreign_keys=False, patient=True) as connection:
@@ -194,7 +194,8 @@ def _migrating(engine: sa.Engine) -> Iterator[sa.Connection]:
             )
 
 
-def _alembic(command: str, connection: sa.Connection, revision: str) -> None:
+def run_migrations(command: str, connection: sa.Connection, revision: str) -> None:
+    """`upgrade` or `downgrade` to the revision, in the connection's transaction."""
     import alembic.command  # noqa: PLC0415 - slow, and rarely needed
     import alembic.config  # noqa: PLC0415
 

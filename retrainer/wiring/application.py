@@ -90,10 +90,13 @@ class Application:
     def bare_engine(self) -> "Engine":
         """The database, whatever its schema is."""
         from retrainer.store.engine import make_engine
+        from retrainer.store.postgres import IDLE_SECONDS
 
-        given = self.settings.database
+        given, lease = self.settings.database, self.settings.daemon.lease.total_seconds()
         url = given.get_secret_value() if given else f"sqlite:///{self.state_dir / 'retrainer.db'}"
-        return make_engine(url, anchored=partial(anchored, self.config))
+        # What a process that was stopped has locked must be free when its leases run out.
+        idle = min(IDLE_SECONDS, lease / 2)
+        return make_engine(url, idle_seconds=idle, anchored=partial(anchored, self.config))
 
     @cached_property
     def past(self) -> "Engine | None":

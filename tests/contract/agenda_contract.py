@@ -77,6 +77,33 @@ class AgendaContract:
             clock.advance(-MINUTE)  # also when somebody sets the clock back
         assert list(agenda.pending()) == asked
 
+    def test_a_clock_that_was_ahead_settles_nothing_for_good(
+        self, agenda: Agenda, store: RunStore, clock: FakeClock
+    ):
+        """Set right, its fire times are due again; those that were asked for have their cycle."""
+        agenda.enrol(BOT, "hourly")
+        start = clock.now()
+        clock.advance(24 * HOUR)
+        assert agenda.tick(BOT, clock.now(), by="schedule")
+        finish(store, answer(store))
+        clock.advance(-24 * HOUR)
+        assert agenda.tick(BOT, start + HOUR, by="schedule") is None
+        assert agenda.unsettle(BOT).due_after == start
+        assert agenda.unsettle(BOT).due_after == start
+        clock.advance(24 * HOUR)
+        for hour in range(1, 24):
+            assert agenda.tick(BOT, start + hour * HOUR, by="schedule")
+        assert agenda.tick(BOT, start + 24 * HOUR, by="schedule") is None
+        assert agenda.tick(BOT, start + 25 * HOUR, by="schedule")
+
+    def test_settled_fire_times_of_the_past_stay_settled(self, agenda: Agenda, clock: FakeClock):
+        """A clock that is right has nothing to take back."""
+        agenda.enrol(BOT, "hourly")
+        clock.advance(HOUR)
+        assert agenda.tick(BOT, clock.now(), by="schedule")
+        clock.advance(MINUTE)
+        assert agenda.unsettle(BOT).due_after == clock.now() - MINUTE
+
     def test_one_tick_is_one_request(self, agenda: Agenda, clock: FakeClock):
         """A fire time asks once, and settles the ones before it."""
         agenda.enrol(BOT, "every hour")

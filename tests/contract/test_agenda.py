@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from contract.agenda_contract import AgendaContract
-from support.databases import postgres_engine, sqlite_engine
+from support.databases import POSTGRES_MAJORS, postgres_engine, sqlite_engine
 
 from retrainer.ports import Agenda, RunStore
 from retrainer.store.agenda import SqlAgenda
@@ -46,8 +46,8 @@ class TestSqliteAgenda(AgendaContract):
 class TestPostgresAgenda(AgendaContract):
     """A real PostgreSQL server."""
 
-    @pytest.fixture
-    def engine(self) -> Iterator[sa.Engine]:
-        """A new database."""
-        with postgres_engine() as engine:
+    @pytest.fixture(params=POSTGRES_MAJORS)
+    def engine(self, request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
+        """A new database, of each version that there is."""
+        with postgres_engine(major=request.param) as engine:
             yield engine

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from contract.run_store_contract import RunStoreContract
-from support.databases import postgres_engine, sqlite_engine
+from support.databases import POSTGRES_MAJORS, postgres_engine, sqlite_engine
 
 from retrainer.ports import RunStore
 from retrainer.store.run_store import SqlRunStore
@@ -42,8 +42,8 @@ class TestSqliteRunStore(RunStoreContract):
 class TestPostgresRunStore(RunStoreContract):
     """A real PostgreSQL server."""
 
-    @pytest.fixture
-    def store(self, clock: FakeClock) -> Iterator[RunStore]:
-        """A new database."""
-        with postgres_engine() as engine:
+    @pytest.fixture(params=POSTGRES_MAJORS)
+    def store(self, clock: FakeClock, request: pytest.FixtureRequest) -> Iterator[RunStore]:
+        """A new database, of each version that there is."""
+        with postgres_engine(major=request.param) as engine:
             yield SqlRunStore(engine, clock)

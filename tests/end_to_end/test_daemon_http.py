@@ -14,9 +14,7 @@ TIMEOUT = 20
 
 
 def test_a_cycle_is_asked_for_watched_and_counted(tmp_path: Path):
-    """From the trigger to the model that Rasa servers pull, with health all the while; no secret
-    is in the log, and SIGTERM ends it as ever.
-    """
+    """From the trigger to the model that Rasa servers pull, with no secret in the log."""
     port = free_port()
     http = f'[http]\nenabled = true\nport = {port}\nhook_secret = "{SECRET}"\n{TOKENS}'
     household = Household(tmp_path, general=http)

@@ -10,6 +10,7 @@ machine; after the first hundred cycles none of it may grow.
 """
 
 import argparse
+import os
 import random
 import sys
 import tempfile
@@ -31,11 +32,13 @@ from support.http_side import free_port
 from support.slack_server import WEBHOOK_PATH, SlackServer, slack
 from support.worlds import MUST_PASS, mislabelled, utterances
 
+from retrainer.pipeline.retention import KEPT_LOGS
 from retrainer.store.engine import make_engine, reading
 from retrainer.testing.rasa import write_project
 
 TOKEN = "a-long-token-to-read"
 GIT = "from-git"
+TRAINING_LOG = "Epochs: 100%\n" * 200
 PROGRAM = Path(__file__).with_name("soaked_daemon.py")
 #: Cycles after which everything that is to be there is there.
 SETTLED = 100
@@ -58,7 +61,7 @@ BOUNDS = {
 }
 #: What each change of the data makes of the next cycle, and how often it comes.
 CHANGES = {"promoted": 6, "rejected": 3, "failed": 1}
-PATHS = ("/metrics", "/healthz", "/readyz", "/api/cycles", "/api/status")
+PATHS = ("/metrics", "/healthz", "/readyz", "/api/v1/cycles", "/api/v1/status")
 GENERAL = """
 [notifiers.console]
 type = "console"
@@ -75,6 +78,7 @@ tokens = {{ scraper = {{ token = "{token}" }} }}
 """
 SCHEDULE = """
 retention = {{ models = 3 }}
+validation = {{ maximum_loss = 1.0 }}
 schedule = {{ every = "1s", poll_every = "3s" }}
 """
 FROM_GIT = """
@@ -101,8 +105,8 @@ class Soak:
     def __str__(self) -> str:
         outcomes = ", ".join(f"{number} {name}" for name, number in sorted(self.outcomes.items()))
         lines = [
-            f"{self.cycles} cycles in {self.seconds:.0f} s ({outcomes}); "
-            f"{self.told} messages, HTTP answers {dict(self.answers)}",
+            f"{self.cycles} cycles in {self.seconds:.0f} s: {outcomes}",
+            f"{self.told} messages to Slack; answers by HTTP: {dict(self.answers)}",
             HEADER,
             *map(str, self.table),
             *self.trouble[:10],
@@ -124,6 +128,7 @@ class Soaking:
     database: str
     slack: SlackServer
     answers: Counter[int] = field(default_factory=Counter)
+    stop: threading.Event = field(default_factory=threading.Event)
     _random: random.Random = field(default_factory=lambda: random.Random(7))
     _turn: int = 0
 
@@ -150,6 +155,8 @@ class Soaking:
             config.replace("[daemon]", '[daemon]\ncycles_at_once = 2\nkeep_history = "60s"')
         )
         self._write(self.upstream.clone, utterances(20))
+        for name in (*self.home.assistants, GIT):
+            self._leave_logs(self.state / "assistants" / name / "cycles")
         self.upstream.commit({})
         url = self.database or f"sqlite:///{self.state}/retrainer.db"
         self.engine = make_engine(url)
@@ -167,11 +174,20 @@ class Soaking:
         """Give some assistants other data, which may be wrong."""
         self._turn += 1
         for number, name in enumerate(self.home.assistants):
-            if (self._turn + number) % 4 == 0:
+            if (self._turn + number) % 8 == 0:
                 self._change(self.folder / name)
-        if self._turn % 10 == 0:
+        if self._turn % 12 == 0:
             self._change(self.upstream.clone)
             self.upstream.commit({})
+
+    def _leave_logs(self, folder: Path) -> None:
+        """Logs of Rasa as months of nights leave them; only so many are kept."""
+        folder.mkdir(parents=True)
+        for number in range(KEPT_LOGS):
+            log = folder / f"rasa-earlier-{number}.log"
+            log.write_text(TRAINING_LOG)
+            yesterday = time.time() - 86_400 + number
+            os.utime(log, (yesterday, yesterday))
 
     def _change(self, project: Path) -> None:
         (kind,) = self._random.choices(tuple(CHANGES), tuple(CHANGES.values()))
@@ -215,9 +231,9 @@ class Soaking:
         disk["temporary files, kB"] = of_files([self.temporary])
         return Sample(cycles, of_process(process.pid) | disk)
 
-    def scrape(self, stop: threading.Event) -> None:
+    def scrape(self) -> None:
         """Ask for all there is by HTTP, until it is told to stop; one connection each."""
-        while not stop.wait(0.25):
+        while not self.stop.wait(0.25):
             for path in PATHS:
                 try:
                     answer = requests.get(
@@ -261,11 +277,10 @@ def soak(
                 samples.append(it.measure(running, count))
             time.sleep(every)
         took = time.monotonic() - started
-        assert running.stop() == 0
     trouble = tuple(
         f"{line['level']}: {line['message']}"
         for line in running.lines()
-        if line.get("level") in {"WARNING", "CRITICAL"}
+        if line.get("level", "").lower() in {"warning", "critical"}
     )
     table = growths(samples, bounds, settled=settled)
     told = len(server.messages)
@@ -277,8 +292,7 @@ def _soaking(
     folder: Path, assistants: int, database: str, server: SlackServer
 ) -> Iterator[tuple[Soaking, DaemonProcess]]:
     it = Soaking(folder, assistants, database, server)
-    stop = threading.Event()
-    scraper = threading.Thread(target=it.scrape, args=(stop,))
+    scraper = threading.Thread(target=it.scrape)
     program = (sys.executable, str(PROGRAM))
     with daemon(it.home, environment=it.environment(), program=program) as running:
         running.wait_for("this daemon leads")
@@ -286,9 +300,10 @@ def _soaking(
         try:
             yield it, running
         finally:
-            stop.set()
+            it.stop.set()
             scraper.join()
             it.engine.dispose()
+        assert running.stop() == 0
 
 
 def _outcome(status: str, verdict: str | None, *, promoted: bool) -> str:

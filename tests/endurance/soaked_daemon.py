@@ -23,7 +23,7 @@ class LoggingRasa(SlowRasa):
         """Train, and say so at length."""
         self._worker_log.parent.mkdir(parents=True, exist_ok=True)
         with self._worker_log.open("a") as log:
-            log.write(f"{name}: Epochs: 100%\n" * _LINES)
+            log.write("Epochs: 100%\n" * _LINES)
         return super().train(project, name, into, progress)
 
 

@@ -21,7 +21,7 @@ from support.http_side import (
 
 SEED = 20261121
 #: Generated requests for each operation and kind of test.
-EXAMPLES = 12
+EXAMPLES = 15
 
 
 @pytest.fixture(scope="module")

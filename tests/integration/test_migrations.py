@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from support.databases import DIALECTS, engine_of, sqlite_engine, url_of
+from support.databases import ALL_DIALECTS, DIALECTS, engine_of, sqlite_engine, url_of
 
+from retrainer.domain.cycle import Status, Trigger
 from retrainer.errors import DatabaseError, SchemaError
+from retrainer.store import history, schema
 from retrainer.store.engine import make_engine, reading, writing
+from retrainer.store.run_store import SqlRunStore
 from retrainer.store.schema import (
     HEAD,
     VERSION_TABLE,
@@ -26,12 +30,14 @@ from retrainer.store.schema import (
     prepare,
     upgrade,
 )
+from retrainer.store.status import read_status
 from retrainer.store.tables import metadata, promotions
+from retrainer.testing.clock import FakeClock
 
 TIMEOUT = 60  # seconds, for the processes that tests start
 
 
-@pytest.fixture(params=DIALECTS)
+@pytest.fixture(params=ALL_DIALECTS)
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
     """A database without any table."""
     with engine_of(request.param, tmp_path, prepared=False) as engine:
@@ -196,6 +202,129 @@ def test_the_ledger_is_append_only(empty: sa.Engine):
     for change in (sa.update(promotions).values(model="b"), sa.delete(promotions)):
         with pytest.raises(DatabaseError, match="append-only"), writing(empty) as connection:
             connection.execute(change)
+
+
+#: A row for each table of revision 0001, as the first release wrote it; `{n}` tells them apart.
+ROWS_OF_0001 = """
+INSERT INTO cycles (number, assistant, trigger, fire_time, status, dry_run, force, started_at,
+  ended_at, owner, lease_until, resumed, fingerprint, snapshot, origin, champion, challenger,
+  verdict, stopped_by, f1_champion, f1_challenger, examples, promoted, error, tip, failed_step)
+VALUES ({n}, 'helpdesk', 'schedule', '2026-01-0{n} 03:00:00', '{status}', false, true,
+  '2026-01-0{n} 03:00:01', {ended}, 'host/boot/1/1/1', '2026-01-01 04:00:00', {n}, 'f{n}', 's',
+  'directory', 'champion', 'helpdesk-{n}', 'reject', 'gain', 0.5, 0.25, 10, false, 'no "disk"',
+  'tip', 'pull');
+INSERT INTO steps (cycle, name, status, attempts, started_at, state, error)
+VALUES ({n}, 'pull', 'done', 2, '2026-01-01 00:00:00', '{{"fingerprint": "f{n}"}}', 'e');
+INSERT INTO checks (cycle, position, rule, blocking, outcome, observed, "limit", sentence, details)
+VALUES ({n}, 0, 'gain', true, 'reject', 0.25, 0.5, 'no', '["x"]');
+INSERT INTO promotions (number, assistant, previous, model, reason, actor, at, note, cycle)
+VALUES ({n}, 'helpdesk', NULL, 'm{n}', 'gate', 'x', '2026-01-01 00:00:00', '', {n});
+INSERT INTO outbox (cycle, notifier, created_at, attempts, next_attempt_at, last_error)
+VALUES ({n}, 'slack', '2026-01-01 00:00:00', 3, '2026-01-01 00:00:00', 'down')
+"""
+TABLES_OF_0001 = ("cycles", "steps", "checks", "promotions", "outbox")
+NEW_COLUMNS = {"cycles": {"resume_at"}, "outbox": {"claimed_by"}}
+
+
+def fill_0001(engine: sa.Engine) -> None:
+    """A database of the first release, with rows in every table; the third cycle still runs."""
+    with schema.migrating(engine) as connection:
+        schema.run_migrations("upgrade", connection, "0001")
+    with writing(engine) as connection:
+        for n in (1, 2, 3):
+            ended = "NULL" if n == 3 else f"'2026-01-0{n} 03:05:00'"
+            status = "running" if n == 3 else "completed"
+            for row in ROWS_OF_0001.split(";"):
+                connection.exec_driver_sql(row.format(n=n, ended=ended, status=status))
+        if engine.dialect.name == "postgresql":
+            for name in ("cycles", "promotions"):
+                connection.exec_driver_sql(f"SELECT setval('{name}_number_seq', 3)")
+
+
+def contents_of_0001(engine: sa.Engine) -> dict[str, list]:
+    """All rows of the first release's tables, in its columns."""
+    found = {}
+    with reading(engine) as connection:
+        for name in TABLES_OF_0001:
+            names = {column["name"] for column in sa.inspect(connection).get_columns(name)}
+            columns = map(sa.column, sorted(names - NEW_COLUMNS.get(name, set())))
+            found[name] = connection.execute(sa.select(*columns).select_from(sa.table(name))).all()
+    return found
+
+
+def structure(engine: sa.Engine) -> list[str]:
+    """The indexes, and on SQLite the triggers."""
+    query = (
+        "SELECT sql FROM sqlite_master WHERE type <> 'table' AND sql IS NOT NULL ORDER BY name"
+        if engine.dialect.name == "sqlite"
+        else "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname"
+    )
+    with reading(engine) as connection:
+        return list(connection.exec_driver_sql(query).scalars())
+
+
+def test_a_database_of_the_first_release(empty: sa.Engine):
+    """Upgraded with rows in every table, and taken back, it loses nothing that it held."""
+    fill_0001(empty)
+    before, shape = contents_of_0001(empty), structure(empty)
+    assert [len(rows) for rows in before.values()] == [3] * 5
+    with pytest.raises(SchemaError, match=f"older schema revision 0001.* needs {HEAD}") as caught:
+        check(empty)
+    assert caught.value.tip == "retrainer db upgrade"
+    for _ in range(2):
+        upgrade(empty)
+        check(empty)
+        assert contents_of_0001(empty) == before
+        for change in (sa.update(promotions).values(model="b"), sa.delete(promotions)):
+            with pytest.raises(DatabaseError, match="append-only"), writing(empty) as connection:
+                connection.execute(change)
+        downgrade(empty, "0001")
+        assert contents_of_0001(empty) == before
+        assert structure(empty) == shape
+
+
+def test_a_cycle_of_the_first_release_goes_on(empty: sa.Engine):
+    """What ran when the service was upgraded is taken up by the new one, and told of."""
+    fill_0001(empty)
+    upgrade(empty)
+    clock = FakeClock(datetime(2026, 2, 1, tzinfo=UTC))
+    store = SqlRunStore(empty, clock)
+    lease = store.begin("helpdesk", None, owner="elsewhere/boot/1/1/1", lease=timedelta(hours=1))
+    assert (lease.cycle.number, lease.cycle.resumed) == (3, 4)
+    assert store.load(lease.cycle).state.fingerprint == "f3"
+    report = store.finish(lease, Status.COMPLETED, notifiers=())
+    assert history.get(empty, "3").report == report
+    assert store.last_with("helpdesk", "f3") == 3
+    assert read_status(empty, clock.now()).outbox.waiting == 3
+    again = store.begin("helpdesk", Trigger.MANUAL, owner="x", lease=timedelta(hours=1))
+    assert again.cycle.number > 3, "a number is never used twice"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_two_processes_upgrade_at_once(dialect: str, tmp_path: Path):
+    """`db upgrade` by several processes at the same moment: one does it, all of them succeed."""
+    code = (
+        "import sys; from retrainer.store.engine import make_engine;"
+        "from retrainer.store.schema import upgrade; engine = make_engine(sys.argv[1]);"
+        "print('ready', flush=True); sys.stdin.readline(); print(upgrade(engine).revision)"
+    )
+    with engine_of(dialect, tmp_path, prepared=False) as engine:
+        fill_0001(engine)
+        before = contents_of_0001(engine)
+        command = [sys.executable, "-c", code, url_of(engine)]
+        started = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(3)
+        ]
+        for process in started:
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        said = [process.communicate(timeout=TIMEOUT)[0] for process in started]
+        assert said == [f"{HEAD}\n"] * 3
+        check(engine)
+        assert contents_of_0001(engine) == before
 
 
 def test_sqlite_keeps_references_through_a_migration(tmp_path: Path):

@@ -307,7 +307,7 @@ def test_every_list_uses_an_index(filled: sa.Engine, bounds: dict):
     assert len(found) == len(FILTERS) - 1, "two of them differ in their values alone"
     for statement, plan in found.items():
         require_index(filled, statement, plan)
-        assert not re.search(r"TEMP B-TREE|^\s*(->)?\s*Sort ", plan, re.MULTILINE), plan
+        assert "TEMP B-TREE" not in plan, plan
 
 
 def test_every_frequent_query_uses_an_index(filled: sa.Engine):

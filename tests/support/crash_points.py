@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import sqlalchemy as sa
 from support.fake_training import FakeTraining
@@ -45,6 +45,7 @@ class Kind(StrEnum):
     """How it ends."""
 
     KILLED = "kill -9"
+    STALLED = "stopped, until somebody wakes it"
     POWER = "power cut, all unsynced lost"
     POWER_CONTENTS = "power cut, unsynced contents lost"
     POWER_SOME = "power cut, some of the unsynced lost"
@@ -93,7 +94,7 @@ class Plot:
     """
 
     def __init__(
-        self, crash: Crash | None = None, strike: Callable[[], NoReturn] | None = None
+        self, crash: Crash | None = None, strike: Callable[[], None] | None = None
     ) -> None:
         self.efforts: dict[str, Effort] = {}
         self._crash, self._strike = crash, strike
@@ -197,7 +198,7 @@ class WatchedRunStore(SqlRunStore):
 
 
 class FileNotifier:
-    """Tells people by a line of a file: which cycle, and how it ended."""
+    """Tells people by a line of a file: which challenger, and how its cycle ended."""
 
     def __init__(self, file: Path, plot: Plot) -> None:
         self._file, self._plot = file, plot
@@ -205,7 +206,7 @@ class FileNotifier:
     def notify(self, report: CycleReport) -> None:
         """Add the line."""
         with self._file.open("a") as file:
-            file.write(f"{report.cycle.number} {report.cycle.status}\n")
+            file.write(f"{report.cycle.challenger} {report.cycle.status}\n")
         self._plot.changed()  # told, and not yet known to be
 
 
@@ -256,11 +257,10 @@ def run_daemon(
         disk = Disk(config.parent / "state", spared=SPARED)
         disk.watch()
 
-    def strike() -> NoReturn:
+    def strike() -> None:
         if disk is not None and kind.loss is not None:
             (config.parent / "left.pickle").write_bytes(pickle.dumps(disk.left(kind.loss)))
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError("unreachable")
+        os.kill(os.getpid(), signal.SIGSTOP if kind is Kind.STALLED else signal.SIGKILL)
 
     plot = Plot(crash, strike) if crash or count else None
     loaded = CrashingApplication.from_config(config)
@@ -274,4 +274,3 @@ def read_efforts(config: Path) -> Mapping[str, Effort]:
     """What a counting daemon counted."""
     counted: dict[str, Sequence[int]] = json.loads((config.parent / "efforts.json").read_text())
     return {step: Effort(*numbers) for step, numbers in counted.items()}
-

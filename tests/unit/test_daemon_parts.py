@@ -3,18 +3,31 @@
 import os
 import signal
 import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
 
+from retrainer.adapters.deadline import within
 from retrainer.daemon.backoff import Backoff
 from retrainer.daemon.crew import Crew
 from retrainer.daemon.retries import Retries
 from retrainer.daemon.wakeup import Wakeup
 from retrainer.domain.cycle import Cycle, State, Status, Trigger
+from retrainer.errors import NoThreadLeft
 from retrainer.ports import CycleReport
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@contextmanager
+def no_thread_left():
+    """A stack that no machine has room for: the system refuses each thread, as it does at a limit."""
+    before = threading.stack_size(1 << 46)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
 
 
 def report(status: Status, failed_step: str | None = None, name: str = "shop") -> CycleReport:
@@ -51,10 +64,12 @@ def test_a_cycle_that_could_not_pull_is_tried_again_a_few_times():
     """After each delay once, then the schedule goes on."""
     retries = Retries(delays=(10, 20))
     assert retries.ended(report(Status.FAILED, "pull"), now=0) == 10
-    assert retries.take(9.9) == ()
-    (again,) = retries.take(10)
+    assert retries.due(9.9) == ()
+    (again,) = retries.due(10)
     assert again.cycle.assistant == "shop"
-    assert retries.take(1000) == ()
+    assert retries.due(1000) == (again,)  # the database may have failed before it was asked for
+    retries.asked(again)
+    assert retries.due(1000) == ()
     assert retries.ended(report(Status.FAILED, "pull"), now=1000) == 20
     assert retries.ended(report(Status.FAILED, "pull"), now=2000) is None
     assert retries.ended(report(Status.FAILED, "pull"), now=3000) == 10
@@ -81,6 +96,20 @@ def test_a_crew_has_its_size():
         crew.begin("shop", go.wait, cancel=go.set)
     crew.cancel()
     assert done.wait(5)
+    assert (crew.names, crew.free) == (frozenset(), 1)
+
+
+def test_a_crew_without_a_thread():
+    """A machine at its limit is an error that says so, and the name is free for the next try."""
+
+    crew = Crew(1, done=lambda: None)
+    with no_thread_left():
+        for _ in range(2):
+            with pytest.raises(NoThreadLeft) as caught:
+                crew.begin("shop", lambda: None, cancel=lambda: None)
+            assert "TasksMax" in caught.value.tip
+        with pytest.raises(NoThreadLeft):
+            within(1, lambda: None, name="any")
     assert (crew.names, crew.free) == (frozenset(), 1)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field
@@ -19,6 +19,7 @@ from retrainer.adapters.git.dvc import Dvc
 from retrainer.adapters.git.faults import PushRaced
 from retrainer.adapters.git.remote import GitOptions, GitRemote, require_inside, require_reference
 from retrainer.adapters.git.repository import GitRepository
+from retrainer.adapters.temporary import TemporaryFolder
 from retrainer.domain.cycle import Status
 from retrainer.errors import NotificationError, ProjectError, RetrainerError
 from retrainer.ports import CycleReport, Fetch, Renderer
@@ -201,11 +202,8 @@ class GitNotifier:
 @contextmanager
 def _scratch() -> Iterator[Path]:
     """A folder for the time of one delivery."""
-    with (
-        storage_errors("writing below", Path(gettempdir())),
-        TemporaryDirectory(prefix="retrainer-git-") as folder,
-    ):
-        yield Path(folder)
+    with storage_errors("writing below", Path(gettempdir())), TemporaryFolder("git") as folder:
+        yield folder
 
 
 def _is_newer(report: CycleReport, written: str | None) -> bool:

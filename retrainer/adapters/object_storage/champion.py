@@ -19,6 +19,7 @@ KEPT = 50
 _FOLDER = "champion"
 _NUMBERED = re.compile(rf"{_FOLDER}/(\d{{8}})\.json")
 _TRIES = 3
+_PROBE = b"whether an object that exists can be created again; may be deleted\n"
 
 
 class _Move(BaseModel):
@@ -50,15 +51,21 @@ class ChampionPointer:
         self._conditional = conditional
 
     def require_movable(self) -> None:
-        """Make sure that the pointer can be moved; puts number 0 there, which leads to no model.
+        """Make sure that the pointer can be moved; an object is made for that, and deleted again.
 
         Raises:
             PlatformNotReady: the storage would let two processes move it at once.
             PlatformError: the storage cannot be written.
         """
-        origin = _Move(model=None, id="origin").model_dump_json().encode()
-        self._storage.create(_name(0), origin)
-        if self._conditional and self._storage.create(_name(0), origin):
+        # Beside the pointers, and of its own name: others may try at the same time.
+        probe = f"{_FOLDER}/probe-{uuid.uuid4().hex}"
+        try:
+            self._storage.create(probe, _PROBE)
+            overwritten = self._conditional and self._storage.create(probe, _PROBE)
+        finally:
+            with suppress(PlatformError):  # what is left leads nowhere
+                self._storage.delete(probe)
+        if overwritten:
             raise PlatformNotReady(
                 f"{self._storage.url} lets an object that exists be created again, so that two "
                 "promotions at once could not be told apart",

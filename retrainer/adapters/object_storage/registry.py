@@ -72,7 +72,7 @@ class ObjectRegistry:
     def require_ready(self, rasa_version: str) -> None:
         """Any version will do; the storage has to be there, to let us in, and to be writable.
 
-        Where there is no champion yet, the mark that says so is written.
+        To find out, an object is made there and deleted again.
 
         Raises:
             PlatformNotReady: two promotions at once could not be told apart there.

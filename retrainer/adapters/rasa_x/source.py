@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
 from typing import Literal, Self
 
 from retrainer.adapters.files import digest_of, sha256, storage_errors
@@ -24,6 +23,7 @@ from retrainer.adapters.rasa_x.nlu_exports import Export, scan_json, scan_yaml
 from retrainer.adapters.rasa_x.nlu_extras import EXTRAS
 from retrainer.adapters.rasa_x.nlu_markdown import to_yaml
 from retrainer.adapters.rasa_x.story_fragments import of_kind, together
+from retrainer.adapters.temporary import TemporaryFolder
 from retrainer.domain.cycle import Origin
 from retrainer.errors import ProjectError
 from retrainer.ports import DataSeen
@@ -83,15 +83,13 @@ class RasaXSource:
             ServerError: Rasa X did not answer, or not as asked.
             StorageError: there is no room for the small parts.
         """
-        with storage_errors("writing below", Path(gettempdir())):
-            scratch = TemporaryDirectory()
-        with scratch as folder, RasaX(self._options) as rasa_x:
+        with TemporaryFolder("look") as folder, RasaX(self._options) as rasa_x:
             examples = counted(rasa_x) if self.counts_examples else None
             if examples == 0:
                 raise _no_examples(self._options)
-            pull = _Pull(rasa_x, Path(folder), self._options)
+            pull = _Pull(rasa_x, folder, self._options)
             pull.parts(but=None if examples is None else "nlu")
-            files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
             held = [(path.relative_to(folder).as_posix(), sha256(path)) for path in files]
             if examples is None:
                 return DataSeen(digest_of(held), pull.examples)
