@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-rasa-x demo-servers test unit lint format bench bench-history lock clean
+.PHONY: help setup demo demo-rasa-x demo-servers test unit lint format bench bench-history chaos lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := build/uv/bin/uv
@@ -69,6 +69,10 @@ format: $(SERVICE) ## Format the code
 
 bench: setup ## Compare with Rasa's own commands; prints ratios
 	$(BIN)/python tests/benchmarks/run.py
+
+chaos: setup ## Crashes at every change, daemons killed and stalled at random; prints figures (an hour)
+	PYTHONPATH=tests $(BIN)/python tests/endurance/several_daemons.py --cycles 400
+	PYTHONPATH=tests $(BIN)/python tests/endurance/crash_matrix.py
 
 bench-history: $(SERVICE) ## History and status of a million cycles; prints milliseconds
 	$(BIN)/python tests/benchmarks/history_at_scale.py

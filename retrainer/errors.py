@@ -104,7 +104,10 @@ class NoThreadLeft(RetrainerError):
     """The system gives this process no further thread: it is at its limit of tasks or memory."""
 
     def __init__(self) -> None:
-        super().__init__(tip="end what uses so many, or raise TasksMax= of the service")
+        super().__init__(
+            "the system gives this process no further thread: it is at its limit of tasks or memory",
+            tip="end what uses so many, or raise TasksMax= of the service",
+        )
 
 
 class StorageError(RetrainerError):

@@ -69,7 +69,11 @@ class CycleWork:
             except RetrainerError as error:
                 self._failed(_log.error, str(error), tip=error.tip)
             except Exception:  # noqa: BLE001 - a bug in one assistant's cycle must not end the others
-                self._failed(_log.exception, "this is a bug in retrainer, please report it")
+                self._failed(
+                    _log.exception,
+                    "this is a bug in retrainer or a plugin, please report it",
+                    tip=f"`retrainer pause {self._name}` leaves the assistant in peace until then",
+                )
             else:
                 self._backoff.worked(self._name)
             finally:

@@ -16,6 +16,7 @@ _OUTBOX, _HISTORY = 15.0, 24 * 3600.0
 #: Share of `daemon.keep_history` by which cycles may be older than that.
 _LATE = 0.1
 _AT_ONCE = 8
+_UNTOLD = "it is kept meanwhile; `retrainer status` shows how much waits, and since when"
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def _safely(errand: str, app: Application, do: Callable[[Application], None]) ->
 def _tell_people(app: Application) -> None:
     owner = current_owner()
     for problem in deliver(app.store, app.notifiers, owner=owner, recovered=_log.info):
-        _log.warning("%s", problem)
+        _log.warning("%s", problem, extra={"tip": _UNTOLD})
 
 
 def _forget_old_cycles(app: Application) -> None:

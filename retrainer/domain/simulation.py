@@ -50,7 +50,7 @@ def draw_night(
     Raises:
         ValueError: the gain exceeds the discordance, or that is not a share.
     """
-    if not 0 <= abs(gain) <= discordance <= 1:
+    if not abs(gain) <= discordance <= 1:
         raise ValueError(f"a gain of {gain} is not possible at a discordance of {discordance}")
     generator = np.random.default_rng(seed)
     shares = [(discordance + gain) / 2, (discordance - gain) / 2, 1 - discordance]
@@ -82,6 +82,13 @@ class Year:
     damage: float = 0.03
     discordance: float = 0.05
 
+    def __post_init__(self) -> None:
+        if self.nights < 1:
+            raise ValueError(f"a year has at least 1 night, not {self.nights}")
+        for name in ("start", "spread", "accidents", "damage", "discordance"):
+            if not 0 <= (share := getattr(self, name)) <= 1:
+                raise ValueError(f"{name} must lie between 0 and 1, not {share}")
+
 
 #: A year in which no challenger is better or worse than another.
 EQUAL = Year(trend=0.0, spread=0.0, accidents=0.0)
@@ -98,6 +105,12 @@ class Holdout:
     items: int
     growth: float = 0.0
     renewed_every: int = 0
+
+    def __post_init__(self) -> None:
+        if self.items < 1 or not 0 <= self.growth < math.inf or self.renewed_every < 0:
+            raise ValueError(
+                f"at least 1 utterance, no less later, renewed every 0 or more nights; not {self}"
+            )
 
     def size(self, night: int) -> int:
         """How many utterances there are on a night, from 0."""
@@ -141,7 +154,12 @@ def serve(
     """Let the rule decide every night of so many years; who is held stays where it is.
 
     With the same seed every rule meets the same challengers and utterances.
+
+    Raises:
+        ValueError: there is no year, or models cannot differ as often as the year says.
     """
+    if years < 1:
+        raise ValueError(f"at least 1 year is needed, not {years}")
     at_once = max(1, min(years, _AT_ONCE // max(1, holdout.size(year.nights))))
     sizes = [min(at_once, years - start) for start in range(0, years, at_once)]
     seeds = np.random.SeedSequence(seed).spawn(len(sizes))
@@ -180,7 +198,7 @@ def _serve(
         best = np.maximum(best, true)
         served, bests = served + serving, bests + best
         displayed = champion[:, :items].mean(axis=1)
-    nights = max(1, len(challengers))
+    nights = len(challengers)
     optimism = displayed - serving
     return np.stack([served / nights, worse, optimism, promotions, holds, bests / nights])
 
@@ -191,7 +209,7 @@ class _Asked:
     def __init__(
         self, holdout: Holdout, year: Year, years: int, generator: np.random.Generator
     ) -> None:
-        self._shape = (years, holdout.size(max(0, year.nights - 1)))
+        self._shape = (years, holdout.size(year.nights - 1))
         self._noise = np.float32(individuality(year.start, year.discordance))
         self._generator = generator
         self._difficulty = self._normal()

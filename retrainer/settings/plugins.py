@@ -9,16 +9,29 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from retrainer.errors import ConfigurationError
+from retrainer.errors import ConfigurationError, RetrainerError
 from retrainer.settings.environment import place
 from retrainer.settings.loading import invalid
 from retrainer.settings.model import PluginSettings
 
 
 def plugin_of(group: str, settings: PluginSettings) -> Any:  # noqa: ANN401 - each group has its own
-    """The class of the plugin; None if there is none of that name in the group."""
+    """The class of the plugin; None if there is none of that name in the group.
+
+    Raises:
+        ConfigurationError: it cannot be imported.
+    """
     point = _points(group).get(settings.type)
-    return None if point is None else point.load()
+    if point is None:
+        return None
+    try:
+        return point.load()
+    except Exception as error:  # noqa: BLE001 - importing it runs somebody else's code
+        raise ConfigurationError(
+            f"the plugin {settings.type!r} of retrainer.{group} ({point.value}) cannot be imported: "
+            f"{type(error).__name__}: {error}",
+            tip="is it installed for the Python that retrainer runs in, with all that it needs?",
+        ) from error
 
 
 @cache  # what is installed is read from many files, and every cycle and every look asks for it
@@ -45,9 +58,12 @@ class Plugins:
         Raises:
             ConfigurationError: there is none of that name, or it does not take the options.
         """
-        plugin = plugin_of(group, settings)
+        where = place(self.file, (*keys, "type"), self.environment)
+        try:
+            plugin = plugin_of(group, settings)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{where}: {error}", tip=error.tip) from error
         if plugin is None:
-            where = place(self.file, (*keys, "type"), self.environment)
             raise ConfigurationError(
                 f"{where}: unknown {settings.type!r}; known are {', '.join(sorted(_points(group)))}"
             )
@@ -57,4 +73,14 @@ class Plugins:
             raise invalid(
                 self.file, error, plugin.Options, *keys, environment=self.environment
             ) from None
-        return plugin.from_options(options, folder=folder, **given)
+        try:
+            return plugin.from_options(options, folder=folder, **given)
+        except RetrainerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a plugin's bug is no reason to end the daemon
+            # Its words, and so the traceback, may hold a secret that it was given.
+            raise ConfigurationError(
+                f"{where}: {settings.type!r} raised {type(error).__name__} when it was made, which "
+                "is a fault of its own code",
+                tip="tell whoever maintains the plugin",
+            ) from None

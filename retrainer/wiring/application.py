@@ -201,11 +201,9 @@ class Application:
 
     def platform(self, name: str) -> Platform:
         """Where the assistant's models live."""
-        settings = self._settings_of(name).platform
-        folder = self._folder(name) / "registry"
-        platform: Platform = self._plugins.make(
-            "platforms", settings, folder, "assistants", name, "platform"
-        )
+        given, folder = self._settings_of(name).platform, self._folder(name) / "registry"
+        keys = ("assistants", name, "platform")
+        platform: Platform = self._plugins.make("platforms", given, folder, *keys)
         return platform
 
     def artifacts(self, name: str) -> ArtifactStore:

@@ -30,8 +30,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--folder", type=Path, help="where logs and all else are kept")
     given = parser.parse_args()
-    print(f"{given.daemons} daemons, {given.cycles} cycles, seed {given.seed}", flush=True)
-    started = time.monotonic()
+    time.monotonic()
     with tempfile.TemporaryDirectory() as temporary, postgres_engine() as engine:
         folder = given.folder or Path(temporary)
         folder.mkdir(exist_ok=True)
@@ -45,9 +44,8 @@ def main() -> int:
             findings = judge(fleet)
         finally:
             fleet.close()
-    print(f"{findings}; {time.monotonic() - started:.0f} s")
-    for violation in findings.violations:
-        print(f"  {violation}")
+    for _violation in findings.violations:
+        pass
     return 1 if findings.violations else 0
 
 

@@ -8,10 +8,12 @@ after half of what it does to files and database; and `after` it, before that is
 import json
 import os
 import pickle
+import random
 import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -157,12 +159,14 @@ class WatchedRunStore(SqlRunStore):
         self._plot = plot
 
     def begin(self, assistant: str, trigger: Trigger | None, **more: Any) -> Lease:
+        """As it is, and told of before and after."""
         self._plot.reached("before", "begin")
         lease = super().begin(assistant, trigger, **more)
         self._plot.reached("after", "begin")
         return lease
 
     def step_started(self, lease: Lease, step: str) -> None:
+        """The step begins."""
         super().step_started(lease, step)
         self._plot.reached("before", step)
 
@@ -174,12 +178,14 @@ class WatchedRunStore(SqlRunStore):
         after: State,
         promotion: Promotion | None = None,
     ) -> None:
+        """The step is done; after the last one the ending begins."""
         self._plot.reached("after", step)
         super().step_done(lease, step, before, after, promotion)
         if step == CYCLE[-1].name:
             self._plot.reached("before", "finish")
 
     def finish(self, lease: Lease, status: Status, **more: Any) -> CycleReport:
+        """The cycle has ended."""
         report = super().finish(lease, status, **more)
         self._plot.reached("after", "finish")
         return report
@@ -187,12 +193,14 @@ class WatchedRunStore(SqlRunStore):
     def claim_notifications(
         self, notifier: str, *, owner: str, together: bool
     ) -> tuple[PendingNotification, ...]:
+        """People are to be told."""
         claimed = super().claim_notifications(notifier, owner=owner, together=together)
         if claimed:
             self._plot.reached("before", "tell")
         return claimed
 
     def delivered(self, *numbers: int) -> None:
+        """People were told."""
         super().delivered(*numbers)
         self._plot.reached("after", "tell")
 
@@ -244,27 +252,31 @@ def run_daemon(
     environment: Mapping[str, str],
     crash: Crash | None = None,
     kind: Kind = Kind.KILLED,
+    seed: int = 0,
     *,
     count: bool = False,
 ) -> None:
-    """Be a daemon, to the end or to the crash; `count` writes `efforts.json` beside the config."""
+    """Be a daemon, to the end or to the crash.
+
+    `seed` is for what a power cut leaves to chance; `count` writes `efforts.json` beside the config.
+    """
     log = os.open(config.parent / "daemon.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(log, stream)
     os.environ.update(environment)
-    disk = None
+    disk, chance = None, random.Random(seed)
     if kind.loss is not None:
         disk = Disk(config.parent / "state", spared=SPARED)
-        disk.watch()
 
     def strike() -> None:
         if disk is not None and kind.loss is not None:
-            (config.parent / "left.pickle").write_bytes(pickle.dumps(disk.left(kind.loss)))
+            (config.parent / "left.pickle").write_bytes(pickle.dumps(disk.left(kind.loss, chance)))
         os.kill(os.getpid(), signal.SIGSTOP if kind is Kind.STALLED else signal.SIGKILL)
 
     plot = Plot(crash, strike) if crash or count else None
     loaded = CrashingApplication.from_config(config)
-    keep_running(lambda: replace(loaded, plot=plot) if plot else loaded)
+    with disk.watching() if disk else nullcontext():
+        keep_running(lambda: replace(loaded, plot=plot) if plot else loaded)
     if count and plot:
         efforts = {step: (done.changes, done.calls) for step, done in plot.efforts.items()}
         (config.parent / "efforts.json").write_text(json.dumps(efforts))

@@ -55,7 +55,8 @@ def postgres_copy(original: sa.Engine) -> Iterator[sa.Engine]:
     """A copy of a PostgreSQL database, which must not be in use."""
     original.dispose()
     name = f"test_{next(_numbers)}"
-    _administer(f"CREATE DATABASE {name} TEMPLATE {original.url.database}")
+    server = original.url.set(database="postgres")
+    _administer(server, f"CREATE DATABASE {name} TEMPLATE {original.url.database}")
     engine = make_engine(original.url.set(database=name).render_as_string(hide_password=False))
     try:
         yield engine

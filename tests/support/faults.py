@@ -13,6 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from support.fault_scenes import Fault, Scene, Suffered, scene, suffer
+from support.outside_faults import names, rasa_x_platform, slack_and_git
 from support.own_postgres import OwnPostgres, own_postgres
 from support.postgres_proxy import PostgresProxy
 from support.waiting import wait_until
@@ -22,6 +23,7 @@ from retrainer.store.tables import requests
 
 HOUR = 3600.0
 _GIVES_WAY = "tried again in"
+_AHEAD = "by a clock that was ahead"
 _OVER = "it is over, all goes on"
 
 
@@ -146,9 +148,7 @@ def _machine(folder: Path) -> Iterator[tuple[Scene, Sequence[Fault]]]:
         yield it, (
             Fault("clock set back an hour", partial(_wrong, -1), ended=_an_hour_later),
             Fault(
-                *("clock a day ahead", partial(_wrong, 24), "by a clock that was ahead"),
-                silent=True,
-                ended=_an_hour_later,
+                *("clock a day ahead", partial(_wrong, 24), _AHEAD), silent=True, ended=_noticed
             ),
             Fault("daemon stopped for longer than its lease", _asleep, closed=True),
             Fault("no thread left", _without_threads, "no further thread"),
@@ -162,6 +162,12 @@ def _wrong(hours: int, it: Scene) -> Iterator[None]:
     it.clock.set(hours=hours)
     yield
     it.clock.set()
+
+
+def _noticed(it: Scene) -> None:
+    """The daemon sees that the clock was ahead, and then the schedule goes on."""
+    it.running.wait_for(_AHEAD)
+    _an_hour_later(it)
 
 
 def _an_hour_later(it: Scene) -> None:
@@ -208,7 +214,7 @@ def _disks(folder: Path) -> Iterator[tuple[Scene, Sequence[Fault]]]:
     with ExitStack() as mounts:
         for disk, megabytes in ((state, 16), (logs, 1)):
             mounts.enter_context(_disk(disk, megabytes))
-        (folder / "daemon-1.log").symlink_to(logs / "daemon.log")
+        (folder / "daemon-2.log").symlink_to(logs / "daemon.log")
         with scene(folder, training_seconds=1.5) as it:
             yield it, (
                 Fault(
@@ -218,7 +224,11 @@ def _disks(folder: Path) -> Iterator[tuple[Scene, Sequence[Fault]]]:
                     allowed=(Status.FAILED, Status.ABANDONED),
                     retrains=True,
                 ),
-                Fault("disk full: log", partial(_filled, logs), "are lost", silent=True),
+                Fault(
+                    *("disk full: log", partial(_filled, logs), "are lost"),
+                    silent=True,
+                    ended=_another_cycle,
+                ),
             )
 
 
@@ -247,17 +257,27 @@ def _filled(disk: Path, _: Scene) -> Iterator[None]:
     filler.unlink()
 
 
+def _another_cycle(it: Scene) -> None:
+    """Only with the next line it can be said that some before it are missing."""
+    it.settle()
+    it.ask()
+
+
 @contextmanager
 def _log_pipe(folder: Path) -> Iterator[tuple[Scene, Sequence[Fault]]]:
     folder.mkdir()
-    pipe = folder / "daemon-1.log"
+    pipe = folder / "daemon-2.log"
     os.mkfifo(pipe)
     reader = _Reader(pipe, folder / "kept.log")
     try:
         with scene(folder, training_seconds=1.5, log=reader.kept) as it:
             yield it, (
                 Fault("reader of the log stuck", reader.stuck),
-                Fault("reader of the log gone", reader.gone, "are lost", silent=True),
+                Fault(
+                    *("reader of the log gone", reader.gone, "are lost"),
+                    silent=True,
+                    ended=_another_cycle,
+                ),
             )
     finally:
         reader.end()
@@ -316,5 +336,7 @@ GROUPS = (
         _machine,
     ),
     Group("disks", ("disk full: database, artifact store", "disk full: log"), _disks),
+    Group("Slack and git", (*names("Slack"), *names("git")), slack_and_git),
+    Group("Rasa X", names("Rasa X"), rasa_x_platform),
     Group("log", ("reader of the log stuck", "reader of the log gone"), _log_pipe),
 )

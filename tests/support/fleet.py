@@ -4,6 +4,7 @@ Each daemon is a real process with a witness that writes down, with the clock th
 a machine share, when it took up a cycle, and when it made a model the champion.
 """
 
+import itertools
 import json
 import os
 import random
@@ -186,7 +187,7 @@ class Fleet:
                 self._bring_data(name)
             self._wait(self.chance.uniform(*pause))
             victim = self.chance.randrange(self.size)
-            if self.chance.random() < 0.5:  # noqa: PLR2004 - a coin
+            if self.chance.random() < 0.5:
                 self._kill(victim)
             else:
                 self._stall(victim)
@@ -382,7 +383,7 @@ def _of_promotions(fleet: Fleet, ledger: Sequence[Any], seen: Sequence[Witness])
         ]
         found += [
             f"{row.model}: a change from {row.previous} on the ledger, but {before.model} served"
-            for before, row in zip(rows, rows[1:], strict=False)
+            for before, row in itertools.pairwise(rows)
             if row.previous != before.model
         ]
         found += [f"{r.model}: {r.reason}" for r in rows if r.reason != PromotionReason.GATE]

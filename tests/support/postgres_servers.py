@@ -30,10 +30,15 @@ def found() -> dict[str, Path]:
         folders.append(Path(spec.origin).parent / "pginstall" / "bin")
     servers = {}
     for folder in folders:
-        if all(os.access(folder / name, os.X_OK) for name in ("postgres", "initdb")):
-            command = [folder / "postgres", "--version"]
-            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            servers[re.findall(r"\d+", said)[0]] = folder
+        command = [folder / "postgres", "--version"]
+        try:
+            # As the user that it would run as: not everybody may enter every folder.
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=True, cwd="/", **_user()
+            )
+        except (OSError, KeyError):  # no such user, or no right
+            continue
+        servers[re.findall(r"\d+", done.stdout)[0]] = folder
     return servers
 
 
@@ -43,10 +48,9 @@ def start(major: str) -> sa.URL:
     programs = found()[major]
     # A short path: the server's socket lies in the folder, and its name may have 100 letters.
     folder = Path(tempfile.mkdtemp(prefix=f"retrainer-pg{major}-", dir="/tmp"))
-    # The server refuses to run as root.
-    user = {"user": "postgres"} if os.geteuid() == 0 else {}
+    user = _user()
     if user:
-        shutil.chown(folder, "postgres")
+        shutil.chown(folder, **user)
     data = folder / "data"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
     initialise = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-sync"]
@@ -62,6 +66,11 @@ def start(major: str) -> sa.URL:
     )
     _wait(url)
     return url
+
+
+def _user() -> dict[str, str]:
+    """Who runs it: the server refuses to run as root."""
+    return {"user": "postgres"} if os.geteuid() == 0 else {}
 
 
 def _wait(url: sa.URL) -> None:

@@ -1,6 +1,6 @@
 """What a power cut leaves of a folder, by the strictest reading of what `fsync` promises.
 
-A process that calls `Disk.watch` keeps a second picture of the folder beside the real one: the
+A process inside `Disk.watching` keeps a second picture of the folder beside the real one: the
 content that each file had when it was last synced, and the names that each folder had when *it*
 was. A name that was given, changed or taken away since is not durable, whatever it leads to; nor is
 a file that was never synced. `Disk.left` says what of it a machine finds that is switched on again:
@@ -20,7 +20,8 @@ import random
 import resource
 import shutil
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -68,17 +69,25 @@ class Disk:
                     self._sync_file(path)
             self._sync_folder(Path(folder))
 
-    def watch(self) -> None:
-        """See all that this process syncs from now on."""
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """See all that this process syncs, to the end of the block."""
         sync = os.fsync
 
         def fsync(descriptor: int) -> None:
             sync(descriptor)
-            path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+            path = Path(f"/proc/self/fd/{descriptor}").readlink()
             if path.is_relative_to(self._root):
                 self.synced(descriptor)
 
         os.fsync = fsync  # type: ignore[assignment] # the one way to see it
+        try:
+            yield
+        finally:
+            os.fsync = sync
+            for held in self._held.values():
+                os.close(int(held.name))
+            self._held.clear()
 
     def synced(self, descriptor: int) -> None:
         """A file or folder was synced."""
@@ -94,7 +103,7 @@ class Disk:
 
         def kept(mode: int) -> bool:
             if loss is Loss.SOME:
-                return coin.random() < 0.5  # noqa: PLR2004 - a coin
+                return coin.random() < 0.5
             return loss is Loss.CONTENTS and stat.S_ISDIR(mode)
 
         found: dict[str, bytes | Path | None] = {}
@@ -172,7 +181,7 @@ def _entries(folder: Path) -> dict[str, _Entry]:
             each.name: _Entry(
                 _key(each.stat(follow_symlinks=False)),
                 each.stat(follow_symlinks=False).st_mode,
-                Path(os.readlink(each)) if each.is_symlink() else None,
+                Path(each.path).readlink() if each.is_symlink() else None,
             )
             for each in found
         }

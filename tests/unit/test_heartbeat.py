@@ -49,6 +49,16 @@ def test_a_lost_lease_ends_the_renewals():
     assert store.renewals == 2
 
 
+def test_a_lost_lease_cuts_off_what_is_under_way():
+    """A training of hours for a cycle that another process has now must not go on."""
+    lost: list[str] = []
+    store = Store(None, DatabaseError("locked"), LeaseLost())
+    length = timedelta(milliseconds=30)
+    with Heartbeat(store, LEASE, length=length, lost=lambda: lost.append("lost")) as heartbeat:
+        heartbeat.join(10)
+    assert lost == ["lost"]
+
+
 def test_work_does_not_begin_without_the_lease():
     """A step whose cycle was taken over before it began does nothing."""
     with pytest.raises(LeaseLost), Heartbeat(Store(LeaseLost()), LEASE):

@@ -17,6 +17,7 @@ LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
 CATCHES_ALL = {
     "retrainer/daemon/cycles.py",
     "retrainer/pipeline/conclusion.py",
+    "retrainer/settings/plugins.py",
     "retrainer/cli/app.py",
     "retrainer/rasa_worker/service.py",
 }

@@ -274,3 +274,12 @@ def test_a_lost_answer_leaves_a_model_that_is_adopted(
     storage.lost_answers = False
     upload()
     registry.activate("four", expected=None)
+
+
+def test_looking_whether_it_is_ready_leaves_nothing(storage: FaultyStorage, tmp_path: Path):
+    """`retrainer check` changes nothing, also where there is no champion yet."""
+    ObjectRegistry(storage, tmp_path / "copies").require_ready("3.6.21")
+    storage.overwrites = True
+    with pytest.raises(PlatformNotReady):
+        ObjectRegistry(storage, tmp_path / "copies").require_ready("3.6.21")
+    assert storage.names() == ()

@@ -1,5 +1,6 @@
 """Which models are deleted."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from support.worlds import Laboratory, mislabelled
 from retrainer.domain.cycle import Model
 from retrainer.domain.retention import expired
 from retrainer.errors import PlatformError
+from retrainer.pipeline.retention import KEPT_LOGS
 from retrainer.testing.platforms import FakePlatform
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -49,3 +51,18 @@ def test_a_model_that_must_stay_keeps_no_other(tmp_path: Path):
         platform.reserved = names[0]
     assert {model.name for model in platform.models()} == {platform.champion, names[0], *names[2:]}
     assert any(f"{names[0]} serves elsewhere" in warning for warning in lab.listener.warnings)
+
+
+def test_only_so_many_logs_are_kept(tmp_path: Path):
+    """However often cycles run, the newest logs of Rasa stay and the others go."""
+    lab = Laboratory(tmp_path)
+    logs = tmp_path / "cycles"
+    logs.mkdir()
+    now = lab.clock.now().timestamp()
+    for number in range(KEPT_LOGS + 5):
+        log = logs / f"rasa-{number}.log"
+        log.write_text("")
+        os.utime(log, (now - number, now - number))
+    lab.run()
+    left = {log.name for log in logs.glob("*.log")}
+    assert left == {f"rasa-{number}.log" for number in range(KEPT_LOGS)}

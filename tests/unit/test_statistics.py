@@ -2,13 +2,28 @@
 
 import math
 import random
+from statistics import pstdev
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy.stats import binom, binomtest
+from sklearn.calibration import calibration_curve
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
-from retrainer.domain.statistics import items_needed, mcnemar_mid_p
+from retrainer.domain.statistics import (
+    agresti_coull,
+    expected_calibration_error,
+    holm,
+    items_needed,
+    mcnemar_mid_p,
+    minimum_detectable_effect,
+    sign_test,
+    standard_error,
+    wilson,
+)
 
 counts = st.integers(0, 400)
 
@@ -39,6 +54,43 @@ def test_negative_counts_are_refused():
     """A mistake of the caller is not turned into a probability."""
     with pytest.raises(ValueError, match="must not be negative"):
         mcnemar_mid_p(-1, 3)
+    with pytest.raises(ValueError, match="must not be negative"):
+        sign_test(3, -1)
+
+
+@given(wins=counts, losses=counts)
+def test_the_sign_test_is_the_exact_binomial(wins, losses):
+    """It equals scipy's, and never claims more than the mid-p."""
+    if wins + losses:
+        expected = binomtest(wins, wins + losses, alternative="greater").pvalue
+        assert sign_test(wins, losses) == pytest.approx(expected, rel=1e-9)
+        assert mcnemar_mid_p(wins, losses) <= sign_test(wins, losses)
+    assert sign_test(0, 0) == 1.0
+
+
+@given(wins=st.integers(0, 60), losses=st.integers(0, 60))
+def test_the_sign_test_is_mcnemars_exact_one(wins, losses):
+    """Both sides together are what statsmodels calls the exact test."""
+    expected = mcnemar([[50, losses], [wins, 50]], exact=True).pvalue
+    both = min(1.0, 2 * min(sign_test(wins, losses), sign_test(losses, wins)))
+    assert both == pytest.approx(expected, rel=1e-9)
+
+
+@given(wins=counts, losses=counts, ties=counts)
+def test_the_standard_error_is_that_of_the_mean_difference(wins, losses, ties):
+    """The spread of +1, -1 and 0 over the utterances, by the root of their number."""
+    items = wins + losses + ties
+    if items:
+        values = [1] * wins + [-1] * losses + [0] * ties
+        expected = pstdev(values) / math.sqrt(items)
+        assert standard_error(wins, losses, items) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("wins", "losses", "items"), [(3, 3, 5), (0, 0, 0), (-1, 1, 5)])
+def test_impossible_counts_have_no_standard_error(wins, losses, items):
+    """A mistake of the caller is not turned into a number."""
+    with pytest.raises(ValueError, match="are not possible on"):
+        standard_error(wins, losses, items)
 
 
 @pytest.mark.parametrize(("discordance", "gain"), [(0.06, 0.02), (0.2, 0.05), (0.06, 0.01)])
@@ -62,3 +114,113 @@ def test_impossible_gains_are_refused(discordance, gain):
     """A gain cannot exceed the share of utterances on which the models differ."""
     with pytest.raises(ValueError, match="is not possible"):
         items_needed(discordance, gain, 0.05)
+
+
+@given(
+    items=st.integers(1, 100_000),
+    discordance=st.floats(0.001, 1),
+    alpha=st.floats(0.001, 0.4),
+    power=st.floats(0.5, 0.99),
+)
+def test_the_detectable_effect_is_what_so_many_items_find(items, discordance, alpha, power):
+    """It is the inverse of the number of items needed."""
+    effect = minimum_detectable_effect(items, discordance, alpha, power)
+    if effect is None:
+        assert items_needed(discordance, discordance, alpha, power) > items
+    else:
+        assert items_needed(discordance, effect * (1 + 1e-9), alpha, power) <= items
+        assert items_needed(discordance, effect * (1 - 1e-3), alpha, power) >= items
+
+
+def test_the_detectable_effect_by_the_exact_power():
+    """At the effect that it names, four of five nights find it, by exact sums of probabilities."""
+    items, discordance, alpha = 1000, 0.06, 0.05
+    effect = minimum_detectable_effect(items, discordance, alpha)
+    better = (discordance + effect) / 2 / discordance
+    power = sum(
+        binom.pmf(pairs, items, discordance) * binom.pmf(wins, pairs, better)
+        for pairs in range(1, 120)
+        for wins in range(pairs // 2, pairs + 1)
+        if mcnemar_mid_p(wins, pairs - wins) < alpha
+    )
+    assert effect == pytest.approx(0.01924, abs=1e-5)
+    assert power == pytest.approx(0.8, abs=0.01)
+    assert minimum_detectable_effect(20, 0.06, alpha) is None
+
+
+@pytest.mark.parametrize(("items", "discordance"), [(0, 0.1), (10, 0.0), (10, 1.1)])
+def test_nothing_can_be_found_on_nothing(items, discordance):
+    """Neither without utterances nor without differences."""
+    with pytest.raises(ValueError, match="nothing can be found"):
+        minimum_detectable_effect(items, discordance, 0.05)
+
+
+@given(trials=st.integers(1, 2000), share=st.floats(0, 1), confidence=st.sampled_from([0.8, 0.95]))
+def test_intervals_of_shares_are_those_of_statsmodels(trials, share, confidence):
+    """Wilson's and that of Agresti and Coull, also for none and for all."""
+    successes = round(share * trials)
+    for ours, theirs in ((wilson, "wilson"), (agresti_coull, "agresti_coull")):
+        expected = proportion_confint(successes, trials, 1 - confidence, method=theirs)
+        assert ours(successes, trials, confidence) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 0), (3, 2), (-1, 2)])
+def test_what_is_no_share_has_no_interval(successes, trials):
+    """A mistake of the caller is not turned into an interval."""
+    for interval in (wilson, agresti_coull):
+        with pytest.raises(ValueError, match="is not a share"):
+            interval(successes, trials)
+
+
+@settings(max_examples=15)  # statsmodels collects garbage on each call
+@given(st.lists(st.floats(0, 1), max_size=30))
+def test_holm_is_that_of_statsmodels(p_values):
+    """Adjusted p-values in the order given."""
+    expected = multipletests(p_values, method="holm")[1] if p_values else ()
+    assert holm(p_values) == pytest.approx(tuple(expected), abs=1e-12)
+
+
+def test_holm_by_hand():
+    """The smallest times all, the next times one fewer, never falling."""
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx((0.06, 0.03, 0.06))
+    with pytest.raises(ValueError, match="between 0 and 1, not nan"):
+        holm([0.1, math.nan])
+
+
+answers = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=50)
+
+
+@given(answers, st.integers(1, 20))
+def test_the_calibration_error_is_that_of_the_reliability_curve(answered, bins):
+    """As scikit-learn's curve, each point weighted by its answers."""
+    confidences, right = (list(column) for column in zip(*answered, strict=True))
+    truth, said = calibration_curve(right, confidences, n_bins=bins, pos_label=True)
+    counts = [0] * bins
+    for confidence in confidences:
+        counts[sum(confidence > edge / bins for edge in range(1, bins))] += 1
+    weights = [count for count in counts if count]
+    expected = sum(w * abs(t - s) for w, t, s in zip(weights, truth, said, strict=True))
+    observed = expected_calibration_error(confidences, right, bins)
+    assert observed == pytest.approx(expected / len(answered), abs=1e-9)
+
+
+def test_the_calibration_error_by_hand():
+    """Sure and right is none; sure and wrong is all; right half of the time at 0.5 is none."""
+    assert expected_calibration_error([1.0, 1.0], [True, True]) == 0.0
+    assert expected_calibration_error([1.0], [False]) == 1.0
+    assert expected_calibration_error([0.5, 0.5], [True, False]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("confidences", "right", "message"),
+    [
+        ([], [], "0 confidences"),
+        ([0.5], [True, False], "1 confidences of 2 answers"),
+        ([math.nan], [True], "not nan"),
+        ([1.5], [True], "not 1.5"),
+    ],
+)
+def test_no_calibration_of_what_is_no_confidence(confidences, right, message):
+    """NaN is named, never averaged."""
+    with pytest.raises(ValueError, match=message):
+        expected_calibration_error(confidences, right)

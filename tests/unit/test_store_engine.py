@@ -240,3 +240,17 @@ def test_prose_can_be_stored():
     """What no database takes becomes a question mark, the rest stays."""
     stored = Prose().process_bind_param("a\0b\ud800c \U0001f600", sa.dialects.sqlite.dialect())
     assert stored == "a?b?c \U0001f600"
+
+
+def test_a_long_reader_leaves_no_long_log(tmp_path: Path):
+    """What SQLite cannot write back while somebody reads is given back to the disk afterwards."""
+    with sqlite_engine(tmp_path) as engine:
+        log = Path(f"{engine.url.database}-wal")
+        with reading(engine) as connection:
+            connection.execute(sa.select(promotions)).all()
+            for _ in range(24):
+                add_promotion(engine, "x" * 1024**2)
+            assert log.stat().st_size > 20 * 1024**2
+        for _ in range(3):
+            add_promotion(engine, "x" * 1024**2 * 5)
+        assert log.stat().st_size <= 17 * 1024**2

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from retrainer.adapters.disks import disk_of
+from retrainer.adapters.disks import Disk, disk_of
 from retrainer.reports.values import duration
 from retrainer.store.engine import describe
 from retrainer.store.examination import Server, ask_server
@@ -12,7 +12,7 @@ from retrainer.wiring.application import Application
 from retrainer.wiring.doctor.diagnosis import Diagnosis, good, warning
 
 #: The releases of PostgreSQL that are tested.
-OLDEST, NEWEST = 13, 17
+OLDEST, NEWEST = 13, 18
 #: Leases are compared by the clocks of the machines: theirs may differ by so much.
 SKEW = timedelta(seconds=5)
 
@@ -32,13 +32,14 @@ def database(app: Application) -> Iterator[Diagnosis]:
     else:
         yield good(what, place if server is None else f"{place}, PostgreSQL {server.version}")
     if server is None:
-        yield from _file(what, Path(app.bare_engine.url.database or ""))
+        file = Path(app.bare_engine.url.database or "")
+        yield from of_file(what, file, disk_of(file))
     else:
-        yield from _server(what, server)
+        yield from of_server(what, server)
 
 
-def _file(what: str, file: Path) -> Iterator[Diagnosis]:
-    disk = disk_of(file)
+def of_file(what: str, file: Path, disk: Disk) -> Iterator[Diagnosis]:
+    """Whether SQLite works on such a disk."""
     if disk.is_remote:
         yield warning(
             what,
@@ -48,7 +49,8 @@ def _file(what: str, file: Path) -> Iterator[Diagnosis]:
         )
 
 
-def _server(what: str, server: Server) -> Iterator[Diagnosis]:
+def of_server(what: str, server: Server) -> Iterator[Diagnosis]:
+    """Whether this release is tested, and what its clock shows."""
     release = server.number // 10_000
     if not OLDEST <= release <= NEWEST:
         yield warning(
