@@ -73,6 +73,7 @@ bench: setup ## Compare with Rasa's own commands; prints ratios
 chaos: setup ## Crashes at every change, daemons killed and stalled at random; prints figures (an hour)
 	PYTHONPATH=tests $(BIN)/python tests/endurance/several_daemons.py --cycles 400
 	PYTHONPATH=tests $(BIN)/python tests/endurance/crash_matrix.py
+	PYTHONPATH=tests $(BIN)/python tests/endurance/faults.py
 
 bench-history: $(SERVICE) ## History and status of a million cycles; prints milliseconds
 	$(BIN)/python tests/benchmarks/history_at_scale.py
@@ -80,6 +81,10 @@ bench-history: $(SERVICE) ## History and status of a million cycles; prints mill
 LOCK := $(UV) pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate \
 	--universal --custom-compile-command "make lock"
 WORKER := retrainer/rasa_worker
+
+soak: setup ## A daemon through 5,000 cycles on SQLite, then on Postgres: does it grow? (half an hour)
+	PYTHONPATH=tests $(BIN)/python tests/endurance/soak.py
+	PYTHONPATH=tests $(BIN)/python tests/endurance/soak.py --postgres
 
 lock: $(SERVICE) ## Pin the newest allowed version of every dependency, with hashes
 	$(LOCK) --python-version 3.11 pyproject.toml --extra postgres --output-file deploy/requirements.txt

@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 _SERVICE = "service"
 _PREFIX = "rasa-"
 _MARKS = ("user.delegate", "trusted.delegate")
+#: Of the groups that this process makes, wherever: the configuration may be read again meanwhile.
+_numbers = itertools.count(1)
 #: The groups that this process has made and not removed.
 _live: set[Path] = set()
 #: Seconds that killed processes get to be gone, and between two looks.
@@ -74,7 +76,6 @@ class MemoryGroups:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._ready = False
 
@@ -95,7 +96,7 @@ class MemoryGroups:
             with self._lock:
                 if not self._ready:
                     self._prepare()
-                folder = self._folder / f"{_PREFIX}{os.getpid()}-{next(self._numbers)}"
+                folder = self._folder / f"{_PREFIX}{os.getpid()}-{next(_numbers)}"
                 folder.mkdir()
         except OSError as error:
             _log.warning("no cgroup below %s: %s", self._folder, error)

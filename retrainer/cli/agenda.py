@@ -1,10 +1,10 @@
 """`retrainer trigger`, `pause` and `resume`: what a person asks of the daemon."""
 
-import getpass
 from typing import Annotated
 
 import typer
 
+from retrainer.cli.actor import actor
 from retrainer.cli.options import AsJson
 from retrainer.cli.output import say, show_json
 from retrainer.domain.cycle import Trigger
@@ -34,7 +34,7 @@ def trigger(
     """
     app = Application.from_config(context.obj)
     app.assistants(assistant)
-    asked = app.agenda.ask(assistant, Trigger.MANUAL, by=getpass.getuser(), note=note, force=force)
+    asked = app.agenda.ask(assistant, Trigger.MANUAL, by=actor(), note=note, force=force)
     if as_json:
         show_json(
             {
@@ -60,7 +60,7 @@ def pause(
     """
     app = Application.from_config(context.obj)
     app.assistants(assistant)
-    pause = app.agenda.pause(assistant, by=getpass.getuser(), reason=reason).pause
+    pause = app.agenda.pause(assistant, by=actor(), reason=reason).pause
     if pause is not None:
         why = f": {pause.reason}" if pause.reason else ""
         say(f"{assistant} is paused since {pause.at:%Y-%m-%d %H:%M} UTC by {pause.by}{why}")

@@ -1,10 +1,10 @@
 """`retrainer approve` and `reject`: a person's answer to a held cycle."""
 
-import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retrainer.cli.actor import actor
 from retrainer.cli.models import ReasonOption
 from retrainer.cli.output import say
 from retrainer.wiring import Application
@@ -30,7 +30,7 @@ def approve(context: typer.Context, cycle: _Held, reason: ReasonOption) -> None:
     app = Application.from_config(context.obj)
     report, answers = _found(app, cycle)
     desk = app.desk(report.cycle.assistant)
-    made = approvals.approve(desk, answers, report, actor=getpass.getuser(), reason=reason)
+    made = approvals.approve(desk, answers, report, actor=actor(), reason=reason)
     say(f"{made.model} is the champion of {made.assistant} now; it was {made.previous or 'none'}")
 
 
@@ -41,7 +41,7 @@ def reject(context: typer.Context, cycle: _Held, reason: ReasonOption) -> None:
     app = Application.from_config(context.obj)
     report, answers = _found(app, cycle)
     desk = app.desk(report.cycle.assistant)
-    approvals.reject(desk, answers, report, actor=getpass.getuser(), reason=reason)
+    approvals.reject(desk, answers, report, actor=actor(), reason=reason)
     say(f"cycle {report.cycle.number} is rejected; the champion stays")
 
 

@@ -28,9 +28,10 @@ def run_for(
     """
     listener = listener_for(messages)
     try:
-        report = run_cycle(
-            application.world(name, listener), owner=current_owner(), force=force, dry_run=dry_run
-        )
+        world = application.world(name, listener)
+        # Promotion hours may have been changed since a cycle began to wait for them.
+        application.agenda.hasten(name, world.promotion_opens(world.clock.now()))
+        report = run_cycle(world, owner=current_owner(), force=force, dry_run=dry_run)
     except KeyboardInterrupt:
         say(f"interrupted; `retrainer run-once --assistant {name}` takes the cycle up again")
         raise typer.Exit(EXIT_INTERRUPTED) from None

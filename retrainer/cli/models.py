@@ -1,10 +1,10 @@
 """`retrainer models`, `promote` and `rollback`: what is stored, and what serves."""
 
-import getpass
 from typing import Annotated
 
 import typer
 
+from retrainer.cli.actor import actor
 from retrainer.cli.options import AsJson, OneAssistant, OnlyAssistant
 from retrainer.cli.output import say, show, show_json
 from retrainer.domain.cycle import Promotion
@@ -64,7 +64,7 @@ def promote(
 
     application = Application.from_config(context.obj)
     desk = application.desk(_one(application, assistant))
-    _tell(by_hand.promote(desk, model, actor=getpass.getuser(), note=reason))
+    _tell(by_hand.promote(desk, model, actor=actor(), note=reason))
 
 
 def rollback(
@@ -77,7 +77,7 @@ def rollback(
 
     application = Application.from_config(context.obj)
     desk = application.desk(_one(application, assistant))
-    _tell(by_hand.rollback(desk, actor=getpass.getuser(), note=reason))
+    _tell(by_hand.rollback(desk, actor=actor(), note=reason))
 
 
 def _one(application: Application, assistant: str | None) -> str:

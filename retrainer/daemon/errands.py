@@ -15,7 +15,9 @@ from retrainer.wiring import Application
 _OUTBOX, _HISTORY = 15.0, 24 * 3600.0
 #: Share of `daemon.keep_history` by which cycles may be older than that.
 _LATE = 0.1
-_AT_ONCE = 8
+#: So many sources are looked at, and so much else is done, at a time: a server that hangs holds up
+#: all looks at it, but not what people are told.
+_LOOKS_AT_ONCE, _AT_ONCE = 8, 2
 _UNTOLD = "it is kept meanwhile; `retrainer status` shows how much waits, and since when"
 
 _log = logging.getLogger(__name__)
@@ -25,32 +27,44 @@ class Errands:
     """Each errand in a thread of its own, never twice at once; a slow one holds up no other."""
 
     def __init__(self, *, done: Callable[[], None]) -> None:
-        self._crew = Crew(_AT_ONCE, done=done)
+        self._crew, self._lookers = Crew(_AT_ONCE, done=done), Crew(_LOOKS_AT_ONCE, done=done)
         #: When each errand is due again, monotonic.
         self._due: dict[str, float] = {}
         self._watch = Watch()
 
     def run(self, app: Application) -> None:
         """Begin what is due."""
-        self._run("outbox", _OUTBOX, app, _tell_people)
+        self._run(self._crew, "outbox", _OUTBOX, app, _tell_people)
         keep = app.settings.daemon.keep_history.total_seconds()
-        self._run("history", min(_HISTORY, _LATE * keep), app, _forget_old_cycles)
+        every = min(_HISTORY, _LATE * keep)
+        self._run(self._crew, "history", every, app, _forget_old_cycles)
         for name, settings in app.settings.assistants.items():
             if settings.schedule.poll_every is not None:
                 seconds = settings.schedule.poll_every.total_seconds()
-                self._run(f"data of {name}", seconds, app, partial(self._watch.look, name=name))
+                look = partial(self._watch.look, name=name)
+                self._run(self._lookers, f"data of {name}", seconds, app, look)
 
     def hurry(self, errand: str) -> None:
         """Do it at the next look."""
         self._due.pop(errand, None)
 
+    def begin_anew(self) -> None:
+        """Do all at the next look, and forget what failed: the configuration has changed."""
+        self._due.clear()
+        self._watch = Watch()
+
     def _run(
-        self, errand: str, every: float, app: Application, do: Callable[[Application], None]
+        self,
+        crew: Crew,
+        errand: str,
+        every: float,
+        app: Application,
+        do: Callable[[Application], None],
     ) -> None:
         now = app.clock.monotonic()
-        if self._due.get(errand, now) > now or errand in self._crew.names or not self._crew.free:
+        if self._due.get(errand, now) > now or errand in crew.names or not crew.free:
             return
-        self._crew.begin(errand, partial(_safely, errand, app, do), cancel=lambda: None)
+        crew.begin(errand, partial(_safely, errand, app, do), cancel=lambda: None)
         self._due[errand] = now + every
 
 
@@ -63,6 +77,8 @@ def _safely(errand: str, app: Application, do: Callable[[Application], None]) ->
 
 def _tell_people(app: Application) -> None:
     owner = current_owner()
+    if not app.notifiers:  # what waits for those that were configured once is given up in time
+        app.store.due_notifications()
     for problem in deliver(app.store, app.notifiers, owner=owner, recovered=_log.info):
         _log.warning("%s", problem, extra={"tip": _UNTOLD})
 

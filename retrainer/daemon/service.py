@@ -5,6 +5,7 @@ database, so that a daemon may end anywhere and another one, or the next one, go
 """
 
 import logging
+import math
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,7 +24,6 @@ from retrainer.daemon.timetable import Timetable
 from retrainer.daemon.wakeup import Wakeup
 from retrainer.errors import (
     AssistantPaused,
-    ConfigurationError,
     DatabaseError,
     NoThreadLeft,
     RetrainerError,
@@ -87,6 +87,8 @@ class Daemon:
         self._backoff, self._looks = Backoff(), Backoff(longest=LONGEST_LOOK)
         self._stopping = self._reload_asked = False
         self._health = Health(self._owner)
+        #: Why the configuration was not read again, as the end of a sentence.
+        self._refused = ""
 
     @property
     def application(self) -> Application:
@@ -128,8 +130,9 @@ class Daemon:
 
     @property
     def _pause(self) -> float:
-        """Seconds until the next look."""
-        return min(LOOK, self._app.settings.daemon.lease.total_seconds() / 4)
+        """Seconds until the next look: well before the lease, or the watchdog's patience, ends."""
+        watchdog = self._manager.watchdog_seconds or math.inf
+        return min(LOOK, self._app.settings.daemon.lease.total_seconds() / 4, watchdog / 4)
 
     def _look(self) -> None:
         """See to everything that is due; a database that fails is tried again later."""
@@ -143,6 +146,7 @@ class Daemon:
             self._follow(leader)
             if not self._health.standby:
                 self._timetable.ask()
+                self._timetable.hasten()
                 self._try_again()
                 self._begin_cycles()
                 if leader == self._owner:
@@ -175,7 +179,10 @@ class Daemon:
             cycle = failed.cycle
             note = f"cycle {cycle.number} could not pull"
             with suppress(AssistantPaused):
-                self._app.agenda.ask(cycle.assistant, cycle.trigger, by="retrainer", note=note)
+                if (name := cycle.assistant) in self._app.settings.assistants:
+                    self._app.agenda.ask(
+                        name, cycle.trigger, by="retrainer", note=note, force=cycle.force
+                    )
             retries.asked(failed)
 
     def _begin_cycles(self) -> None:
@@ -203,9 +210,8 @@ class Daemon:
             return self._health.problem
         if self._health.standby and self._health.leader is not None:
             return f"standing by: {describe(self._health.leader)} leads"
-        if at := [status for status in self._cycles.at.values() if status]:
-            return "; ".join(at)
-        return self._timetable.next_in_words()
+        working = "; ".join(filter(None, tuple(self._cycles.at.values())))  # of other threads
+        return (working or self._timetable.next_in_words()) + self._refused
 
     def _reload(self) -> None:
         """Read the configuration again; one that is not usable changes nothing."""
@@ -214,7 +220,7 @@ class Daemon:
         try:
             new = on_open_database(self._load(), self._app)
             self._require_usable(new)
-            timetable = Timetable(new)
+            timetable = Timetable(new, present_since=self._timetable.present_since)
             timetable.enrol()
         except RetrainerError as error:
             _log.error(
@@ -222,9 +228,13 @@ class Daemon:
                 error,
                 extra={"tip": error.tip},
             )
-            self._manager.ready(f"the old configuration stays: {error}")
+            self._refused = f"; the old configuration stays: {error}"
+            self._manager.ready(self._summary())
             return
-        self._app, self._timetable = new, timetable
+        self._app, self._timetable, self._refused = new, timetable, ""
+        # What failed may work now, and what is done at intervals may have others.
+        self._backoff = Backoff()
+        self._errands.begin_anew()
         self._adopted(new)
         self._crew.size = new.settings.daemon.cycles_at_once
         self._alarms.set(timetable.schedules)
@@ -233,14 +243,13 @@ class Daemon:
 
     def _require_usable(self, app: Application) -> None:
         """Find now what would otherwise stop a cycle in the night."""
-        if not app.settings.assistants:
-            raise ConfigurationError(
-                f"{app.config}: there is no assistant to look after",
-                tip="`retrainer init` writes a configuration for one",
-            )
         app.require_plugins()
         for name in app.settings.assistants:
             app.policy(name)
+            try:
+                app.assistant(name)
+            except RetrainerError as error:  # Rasa may be set up, or back, by the time it is needed
+                _log.error("no cycle of %s can begin: %s", name, error, extra={"tip": error.tip})
 
     def _notice(self, **changes: object) -> None:
         values = {name: getattr(self._health, name) for name in Health.__slots__}
@@ -252,8 +261,9 @@ class Daemon:
         signal.signal(signal.SIGHUP, self._reload_was_asked)
 
     def _stop_asked(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        signal.signal(number, signal.SIG_DFL)  # the second one ends the process
+        del number, frame
+        for each in (signal.SIGTERM, signal.SIGINT):  # the second one ends the process
+            signal.signal(each, signal.SIG_DFL)
         self._stopping = True
         self._wakeup.wake()
 
@@ -269,9 +279,11 @@ class Daemon:
         self._manager.stopping(f"stopping {working}" if working else "stopping")
         _log.info("stopping%s", f": {working}" if working else "")
         self._alarms.stop()
-        clock = self._app.clock
-        end = clock.monotonic() + 0.8 * self._app.settings.daemon.stop_limit.total_seconds()
+        clock, limit = self._app.clock, self._app.settings.daemon.stop_limit.total_seconds()
+        self._manager.extend(limit + self._app.settings.http.stop_limit.total_seconds())
+        end = clock.monotonic() + 0.8 * limit
         while self._crew.names and clock.monotonic() < end:
+            self._manager.alive()
             self._crew.cancel()
             self._wakeup.wait(_NUDGE)
         for name in sorted(self._crew.names):

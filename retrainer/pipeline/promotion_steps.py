@@ -31,7 +31,12 @@ def promote(cycle: Cycle, state: State, world: World) -> State:
             until=opens,
         )
     last = newest(world.desk)
-    if last is not None and last.at != state.champion_since and last.cycle != cycle.number:
+    if (
+        last is not None
+        and last.at != state.champion_since
+        and last.cycle != cycle.number
+        and last.model != cycle.challenger  # which a person did not wait for
+    ):
         return _held(state, state.verdict, f"{last.actor} made {last.model} the champion since")
     world.fence()
     try:

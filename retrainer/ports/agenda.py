@@ -1,5 +1,6 @@
 """What is to be done: which cycles are asked for, of which assistants, and who sees to it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -117,6 +118,14 @@ class Agenda(Protocol):
         First those with an interrupted cycle, whose owner is gone and whose hour has come; then
         those with a pending request that are neither paused nor at a cycle, longest waiting first.
         """
+        ...
+
+    def postponed(self) -> Mapping[str, datetime]:
+        """Assistants whose cycle waits for an hour to promote in, and until when it does."""
+        ...
+
+    def hasten(self, assistant: str, opens: datetime) -> None:
+        """Let a cycle of it that waits go on at this moment, if that is earlier. Again: nothing."""
         ...
 
     def pause(self, assistant: str, *, by: str, reason: str) -> Enrolment:

@@ -41,7 +41,11 @@ class RunningLine:
 
 @dataclass(frozen=True, slots=True)
 class AssistantLines:
-    """An assistant; `next_start` is by its schedule, None without one."""
+    """An assistant; `next_start` is by its schedule, None without one.
+
+    `stuck` says that a daemon has had room for what is asked for, and has not begun it.
+    Of one that is not `configured` no schedule is known, and its cycles are not gone on with here.
+    """
 
     name: str
     running: RunningLine | None
@@ -50,6 +54,8 @@ class AssistantLines:
     next_start: datetime | None
     last: HistoryLine | None
     champion: Promotion | None
+    configured: bool = True
+    stuck: bool = False
 
 
 def status_view(
@@ -96,7 +102,7 @@ def _assistant(lines: AssistantLines, now: datetime) -> list[tuple[str, Text]]:
         paused = f"paused since {moment(lines.pause.at)} by {printable(lines.pause.by)}{why}"
         found.append(("paused", Text(f"{paused}; `retrainer resume {lines.name}`", style="yellow")))
     if lines.pending:
-        found.append(("asked", _pending(lines.pending, waits=lines.running is not None)))
+        found.append(("asked", _pending(lines)))
     found.append(("next", _next(lines, now)))
     if lines.last is not None:
         found.append(("last", _last(lines.last)))
@@ -122,16 +128,23 @@ def _running(running: RunningLine, now: datetime) -> Text:
     return Text(f"{number}: {at}{again}, by {printable(running.owner)}", style="bold cyan")
 
 
-def _pending(pending: Sequence[Request], *, waits: bool) -> Text:
-    first = pending[0]
+def _pending(lines: AssistantLines) -> Text:
+    pending, first = lines.pending, lines.pending[0]
     note = f": {printable(first.note)}" if first.note else ""
     more = f" (and {len(pending) - 1} more, one cycle for all)" if len(pending) > 1 else ""
-    begins = "begins after this cycle" if waits else "begins as soon as a daemon has room"
+    begins = "begins as soon as a daemon has room"
+    if lines.running is not None:
+        begins = "begins after this cycle"
+    elif lines.stuck:
+        begins = "a daemon has room for it, and does not begin it: its log says why"
     asked = f"by {printable(first.asked_by)} at {moment(first.asked_at)}{note}{more}; {begins}"
-    return Text(asked, style="cyan")
+    return Text(asked, style="yellow" if lines.stuck else "cyan")
 
 
 def _next(lines: AssistantLines, now: datetime) -> Text:
+    if not lines.configured:
+        left = "not in this configuration: only a daemon that has it there goes on with this"
+        return Text(left, style="yellow")
     if lines.pause is not None:
         return Text("nothing before it is resumed", style="dim")
     if lines.next_start is None:

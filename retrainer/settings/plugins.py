@@ -26,7 +26,7 @@ def plugin_of(group: str, settings: PluginSettings) -> Any:  # noqa: ANN401 - ea
         return None
     try:
         return point.load()
-    except Exception as error:  # noqa: BLE001 - importing it runs somebody else's code
+    except Exception as error:  # importing it runs somebody else's code
         raise ConfigurationError(
             f"the plugin {settings.type!r} of retrainer.{group} ({point.value}) cannot be imported: "
             f"{type(error).__name__}: {error}",

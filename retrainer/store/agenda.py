@@ -1,6 +1,6 @@
 """What is to be done: requests for cycles, pauses, and which daemon leads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -118,6 +118,16 @@ class SqlAgenda:
         with reading(self._engine) as connection:
             interrupted = leases.free(connection, self._clock.now())
             return tuple(dict.fromkeys([*interrupted, *connection.scalars(waiting)]))
+
+    def postponed(self) -> Mapping[str, datetime]:
+        """Assistants whose cycle waits for an hour to promote in, and until when it does."""
+        with reading(self._engine) as connection:
+            return leases.postponed(connection)
+
+    def hasten(self, assistant: str, opens: datetime) -> None:
+        """Let a cycle of it that waits go on at this moment, if that is earlier."""
+        with writing(self._engine) as connection:
+            leases.hasten(connection, assistant, opens)
 
     def pause(self, assistant: str, *, by: str, reason: str) -> Enrolment:
         """Begin no cycles of it any more; again: the first pause stands."""

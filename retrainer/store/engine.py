@@ -105,9 +105,7 @@ def _stay_with_the_file(engine: sa.Engine, file: Path) -> None:
         return found.st_dev, found.st_ino
 
     @event.listens_for(engine, "do_connect")
-    def connect(
-        _dialect: object, _record: object, _arguments: object, _options: object
-    ) -> None:
+    def connect(_dialect: object, _record: object, _arguments: object, _options: object) -> None:
         if known and identity() is None:
             error = sqlite3.OperationalError("the file is gone")
             error.sqlite_errorname = "SQLITE_CANTOPEN"

@@ -15,7 +15,7 @@ from retrainer.errors import CyclePostponed, CycleRunning, DatabaseError, LeaseL
 from retrainer.ports import Lease
 from retrainer.store.owner import busy, describe, is_dead
 from retrainer.store.records import known, to_cycle
-from retrainer.store.tables import cycles, requests, steps
+from retrainer.store.tables import assistants, cycles, requests, steps
 
 #: Each needs another process to begin a cycle and end it between two of our statements.
 _TRIES = 5
@@ -91,6 +91,19 @@ def release(connection: sa.Connection, lease: Lease, step: str, resume_at: datet
         .where(steps.c.cycle == number, steps.c.name == step, steps.c.attempts > 1)
         .values(attempts=steps.c.attempts - 1)
     )
+
+
+def postponed(connection: sa.Connection) -> dict[str, datetime]:
+    """Assistants whose cycle waits for its hour, and until when it does."""
+    query = sa.select(cycles.c.assistant, cycles.c.resume_at)
+    rows = connection.execute(query.where(RUNNING, cycles.c.resume_at.is_not(None)))
+    return {row.assistant: row.resume_at for row in rows}
+
+
+def hasten(connection: sa.Connection, assistant: str, opens: datetime) -> None:
+    """Let the assistant's waiting cycle go on at that moment, if that is earlier."""
+    waits = sa.and_(RUNNING, cycles.c.assistant == assistant, cycles.c.resume_at > opens)
+    connection.execute(sa.update(cycles).where(waits).values(resume_at=opens))
 
 
 def require(connection: sa.Connection, lease: Lease) -> sa.RowMapping:
@@ -182,8 +195,11 @@ def _start(
 
 
 def _is_asked_for(connection: sa.Connection, assistant: str) -> bool:
+    paused = sa.select(assistants.c.name).where(assistants.c.paused_at.is_not(None))
     pending = sa.select(requests.c.number).where(
-        requests.c.assistant == assistant, requests.c.cycle.is_(None)
+        requests.c.assistant == assistant,
+        requests.c.cycle.is_(None),
+        requests.c.assistant.not_in(paused),  # maybe since it was found to be ready
     )
     return connection.scalar(pending.limit(1)) is not None
 

@@ -94,6 +94,10 @@ class Status:
         return next((daemon for daemon in self.daemons if daemon.leads and daemon.alive), None)
 
 
+#: Before the first cycle: there is no database yet.
+NOTHING = Status((), (), (), {}, (), Outbox(0, None))
+
+
 def read_status(engine: sa.Engine, now: datetime) -> Status:
     """What is going on at `now` (aware), in one short transaction.
 

@@ -315,6 +315,24 @@ class AgendaContract:
         clock.advance(HOUR)
         assert agenda.ready() == (BOT,)
 
+    def test_a_cycle_that_waits_is_hastened(self, agenda: Agenda, store: RunStore, clock):
+        """An earlier hour counts, a later one does not; who waits for none is left alone."""
+        lease = begin(store)
+        store.step_started(lease, "promote")
+        agenda.hasten(BOT, clock.now())
+        assert agenda.postponed() == {}
+        store.release(lease, "promote", resume_at=clock.now() + 2 * HOUR)
+        agenda.hasten("another", clock.now())
+        agenda.hasten(BOT, clock.now() + 3 * HOUR)
+        assert agenda.postponed() == {BOT: clock.now() + 2 * HOUR}
+        agenda.hasten(BOT, clock.now() + HOUR)
+        agenda.hasten(BOT, clock.now() + HOUR)
+        assert (agenda.postponed(), agenda.ready()) == ({BOT: clock.now() + HOUR}, ())
+        clock.advance(HOUR)
+        assert agenda.ready() == (BOT,)
+        begin(store, owner=FIRST)
+        assert agenda.postponed() == {}
+
     # --- pauses ------------------------------------------------------------------------------
 
     def test_a_paused_assistant_is_not_ready(self, agenda: Agenda, clock: FakeClock):
@@ -329,6 +347,15 @@ class AgendaContract:
         assert agenda.pause(BOT, by="bob", reason="another") == paused
         assert agenda.resume(BOT).pause is None
         assert agenda.ready() == (BOT,)
+
+    def test_a_paused_assistant_does_not_begin(self, agenda: Agenda, store: RunStore):
+        """Not even if it was ready just before."""
+        waiting = agenda.ask(BOT, Trigger.MANUAL, by="ann")
+        assert agenda.ready() == (BOT,)
+        agenda.pause(BOT, by="ann", reason="")
+        with pytest.raises(NothingToDo):
+            answer(store)
+        assert agenda.pending() == (waiting,)
 
     def test_a_paused_assistant_is_asked_for_in_vain(self, agenda: Agenda, clock: FakeClock):
         """People and programs are told who paused it; ticks and data are passed over."""

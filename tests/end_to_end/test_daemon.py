@@ -100,7 +100,7 @@ def test_sighup_reads_the_configuration_again(home):
     [
         ("[assistants.shop]\nsource = 1\n", "assistants.shop.source"),
         ("nonsense", "retrainer.toml"),
-        ('state_dir = "state"', "there is no assistant"),
+        ('state_dir = "state"', "assistants: 0 are configured"),
     ],
 )
 def test_a_bad_configuration_changes_nothing(home, text, complaint):

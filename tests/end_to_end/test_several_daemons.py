@@ -4,7 +4,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,14 @@ def log_of(home: Household) -> str:
     return (home.folder / "daemon.log").read_text()
 
 
+def wait(home: Household, happened: Callable[[], bool]) -> None:
+    """Wait until it happened; what the daemons logged is in the error if it does not."""
+    try:
+        wait_until(happened, seconds=TIMEOUT)
+    except TimeoutError as error:
+        raise AssertionError(log_of(home)) from error
+
+
 def is_stopped(process: Any) -> bool:
     """Whether SIGSTOP has taken effect."""
     state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -102,14 +110,14 @@ def test_a_stalled_daemon_promotes_nothing_when_it_wakes(
     home = Household(tmp_path, database=url, lease="1s", general=NOTIFIER)
     home.ask()
     with started(home, crash, Kind.STALLED) as stalled:
-        wait_until(lambda: is_stopped(stalled), seconds=TIMEOUT)
+        wait(home, lambda: is_stopped(stalled))
         with started(home) as other:
-            wait_until(lambda: home.ended() == 1, seconds=TIMEOUT)
+            wait(home, lambda: home.ended() == 1)
             home.write_data("shop", 60)
             home.ask()
-            wait_until(lambda: home.ended() == 2, seconds=TIMEOUT)
+            wait(home, lambda: home.ended() == 2)
             os.kill(stalled.pid, signal.SIGCONT)
-            wait_until(lambda: "was taken over by" in log_of(home), seconds=TIMEOUT)
+            wait(home, lambda: "was taken over by" in log_of(home))
             stalled.terminate()
             stalled.join(TIMEOUT)
             assert (stalled.exitcode, other.is_alive()) == (0, True)
@@ -135,13 +143,13 @@ def test_a_daemon_stalled_in_a_transaction_holds_nobody_up(engine: sa.Engine, tm
     home = Household(tmp_path, database=url_of(engine), lease="2s", general=NOTIFIER)
     home.ask()
     with started(home, Crash("begin", "inside", nth=ANSWERING), Kind.STALLED) as stalled:
-        wait_until(lambda: is_stopped(stalled), seconds=TIMEOUT)
+        wait(home, lambda: is_stopped(stalled))
         since = time.monotonic()
         with started(home):
-            wait_until(lambda: home.ended() == 1, seconds=TIMEOUT)
+            wait(home, lambda: home.ended() == 1)
             assert time.monotonic() - since < 4 + CYCLE
             os.kill(stalled.pid, signal.SIGCONT)
-            wait_until(lambda: "tried again" in log_of(home), seconds=TIMEOUT)
+            wait(home, lambda: "tried again" in log_of(home))
     (row,) = home.cycles()
     assert (row.cycle.status, row.cycle.resumed) == (Status.COMPLETED, 0)
 

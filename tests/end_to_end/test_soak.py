@@ -29,7 +29,7 @@ BOUNDS = {
 
 def test_hundreds_of_cycles_leave_no_trace(tmp_path: Path):
     """Memory, descriptors, threads, processes and each kind of file stay as after 100 cycles."""
-    found = soak(tmp_path, cycles=CYCLES, assistants=15, every=1.0, seconds=240, bounds=BOUNDS)
+    found = soak(tmp_path, cycles=CYCLES, assistants=20, every=2.0, seconds=240, bounds=BOUNDS)
     assert found.is_flat, str(found)
     assert {"promoted", "reject", "failed", "skipped"} <= set(found.outcomes), str(found)
     assert set(found.answers) == {200}, str(found)

@@ -79,7 +79,7 @@ tokens = {{ scraper = {{ token = "{token}" }} }}
 SCHEDULE = """
 retention = {{ models = 3 }}
 validation = {{ maximum_loss = 1.0 }}
-schedule = {{ every = "1s", poll_every = "3s" }}
+schedule = {{ every = "1s", poll_every = "15s" }}
 """
 FROM_GIT = """
 [assistants.{name}]
@@ -233,7 +233,7 @@ class Soaking:
 
     def scrape(self) -> None:
         """Ask for all there is by HTTP, until it is told to stop; one connection each."""
-        while not self.stop.wait(0.25):
+        while not self.stop.wait(2.0):
             for path in PATHS:
                 try:
                     answer = requests.get(

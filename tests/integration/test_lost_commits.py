@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from support.databases import postgres_engine, url_of
+from support.databases import postgres_engine
 from support.postgres_proxy import Lost, PostgresProxy
 from support.worlds import OWNER, Laboratory, utterances
 
@@ -18,21 +18,17 @@ from retrainer.domain.cycle import Status, Trigger
 from retrainer.domain.rules import Floor
 from retrainer.domain.verdict import NamedRule, Policy
 from retrainer.errors import (
-    AssistantPaused,
-    CycleRunning,
     DatabaseError,
-    NothingToDo,
-    PlatformError,
-    RetrainerError,
 )
 from retrainer.pipeline.conclusion import deliver
 from retrainer.pipeline.runner import run_cycle
-from retrainer.ports import CycleReport, DataSeen
+from retrainer.ports import DataSeen
 from retrainer.store.agenda import SqlAgenda
 from retrainer.store.engine import make_engine
 from retrainer.store.history import list_cycles
 from retrainer.store.run_store import SqlRunStore
 from retrainer.store.status import read_status
+from retrainer.testing.clock import FakeClock
 from retrainer.testing.notifiers import FakeNotifier
 
 pytestmark = pytest.mark.postgres
@@ -123,7 +119,7 @@ class Night:
 
 @pytest.mark.parametrize("lost", LOST)
 def test_each_commit_of_a_cycle(
-    tmp_path: Path, engine: sa.Engine, through: sa.Engine, proxy: PostgresProxy, lost: Lost
+    tmp_path: Path, through: sa.Engine, proxy: PostgresProxy, lost: Lost
 ):
     """Whichever commit is lost: one cycle, one training, one promotion, and people are told."""
     night = Night(tmp_path, through)
@@ -138,3 +134,78 @@ def test_each_commit_of_a_cycle(
         night.work()
     assert night.failures >= commits - 3
     night.assert_sound(commits + 1)
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_what_a_person_asks_for(
+    tmp_path: Path, through: sa.Engine, proxy: PostgresProxy, lost: Lost
+):
+    """Who asks again, being told that it is not known, gets one cycle all the same."""
+    night = Night(tmp_path, through)
+    night.ask()
+    proxy.lose_commit(lost, of="INSERT INTO requests")
+    with pytest.raises(DatabaseError) as caught:
+        night.agenda.ask(SHOP, Trigger.MANUAL, by="ann")
+    assert "whether this was written is not known" in caught.value.message
+    assert "retrainer status" in (caught.value.tip or "")
+    night.agenda.ask(SHOP, Trigger.MANUAL, by="ann")
+    assert len(night.agenda.pending()) == (3 if lost is Lost.ANSWER else 2)
+    night.work()
+    night.assert_sound(1)
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_what_the_schedule_and_new_data_ask_for(
+    through: sa.Engine, proxy: PostgresProxy, lost: Lost
+):
+    """A tick, and what is new in a source, make one request, however often they are tried."""
+    clock = FakeClock()
+    agenda = SqlAgenda(through, clock)
+    agenda.enrol(SHOP, "hourly")
+    before, seen = DataSeen("one", 10), DataSeen("two", 20)
+    agenda.new_data(SHOP, before, before=None, by="poll", note="")
+    clock.advance(timedelta(hours=1))
+
+    def tick() -> object:
+        return agenda.tick(SHOP, clock.now(), by="schedule")
+
+    def notice() -> object:
+        known = agenda.enrolments()[0].data
+        if known == seen:
+            return None
+        return agenda.new_data(SHOP, seen, before=known, by="poll", note="")
+
+    for act in (tick, notice):
+        proxy.lose_commit(lost, of="INSERT INTO requests")
+        with pytest.raises(DatabaseError):
+            act()
+        act()
+        assert act() is None
+    assert [request.trigger for request in agenda.pending()] == [Trigger.SCHEDULE, Trigger.DATA]
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_what_a_person_and_a_daemon_say(through: sa.Engine, proxy: PostgresProxy, lost: Lost):
+    """Pauses, resumptions and signs of life may be said again, whatever became of the first time."""
+    clock = FakeClock()
+    agenda = SqlAgenda(through, clock)
+
+    def pause() -> object:
+        return agenda.pause(SHOP, by="ann", reason="holidays")
+
+    def resume() -> object:
+        return agenda.resume(SHOP)
+
+    def check_in() -> object:
+        return agenda.check_in(OWNER, "1.0", lease=LEASE)
+
+    def check_out() -> object:
+        return agenda.check_out(OWNER)
+
+    for act in (pause, resume, check_in, check_out):
+        proxy.lose_commit(lost)
+        with pytest.raises(DatabaseError):
+            act()
+        assert act() == act()
+    assert agenda.enrolments()[0].pause is None
+    assert agenda.check_in("other/boot/1/1/1", "1.0", lease=LEASE) == "other/boot/1/1/1"

@@ -109,9 +109,9 @@ class Shop:
     @property
     def is_settled(self) -> bool:
         """Whether nothing runs, nothing is asked for, and people were told."""
-        open_rows = (
-            sa.select(cycles.c.number).where(cycles.c.ended_at.is_(None)),
+        open_rows = (  # in the order in which one becomes the other
             sa.select(requests.c.number).where(requests.c.cycle.is_(None)),
+            sa.select(cycles.c.number).where(cycles.c.ended_at.is_(None)),
             sa.select(outbox.c.number).where(outbox.c.delivered_at.is_(None)),
         )
         with reading(self.engine) as connection:

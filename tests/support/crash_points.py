@@ -30,6 +30,7 @@ from retrainer.cli.run import keep_running
 from retrainer.domain.cycle import Promotion, State, Status, Trigger
 from retrainer.pipeline.steps import CYCLE
 from retrainer.ports import CycleReport, Lease, Notifier, PendingNotification
+from retrainer.store.engine import writing
 from retrainer.store.run_store import SqlRunStore
 
 STEPS = ("begin", *(step.name for step in CYCLE), "finish", "tell")
@@ -271,10 +272,16 @@ def run_daemon(
     def strike() -> None:
         if disk is not None and kind.loss is not None:
             (config.parent / "left.pickle").write_bytes(pickle.dumps(disk.left(kind.loss, chance)))
-        os.kill(os.getpid(), signal.SIGSTOP if kind is Kind.STALLED else signal.SIGKILL)
+        if kind is Kind.STALLED:
+            if loaded.single_machine:
+                with writing(loaded.engine):  # whoever is stopped while he writes locks all out
+                    pass
+            os.kill(os.getpid(), signal.SIGSTOP)
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
 
-    plot = Plot(crash, strike) if crash or count else None
     loaded = CrashingApplication.from_config(config)
+    plot = Plot(crash, strike) if crash or count else None
     with disk.watching() if disk else nullcontext():
         keep_running(lambda: replace(loaded, plot=plot) if plot else loaded)
     if count and plot:

@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from retrainer.store.tables import cycles, outbox, requests
 RECOVERY = 120.0
 #: Lines of the log that a fault may add in a minute, beside those of the cycles.
 LINES_A_MINUTE = 12
+_PAUSE = 0.2
 _LOUD = ("warning", "error", "critical")
 NOTIFIER = """
 [notifiers.team]
@@ -91,20 +93,17 @@ class Scene:
         Raises:
             AssertionError: the daemon ended, or that takes longer.
         """
-        try:
-            wait_until(lambda: self._is_settled() or not self.lives, seconds=seconds)
-        except TimeoutError as error:
+        end = time.monotonic() + seconds
+        while self.lives and (still := self._open()):
             log = self.log.read_text(errors="replace")
-            raise AssertionError(f"not settled in {seconds} s: {self._open()}\n{log}") from error
+            assert time.monotonic() < end, f"not settled in {seconds} s: {still}\n{log}"
+            time.sleep(_PAUSE)
         assert self.lives, f"it ended: {self.log.read_text(errors='replace')}"
 
     @property
     def lives(self) -> bool:
         """Whether the process is the one that was started."""
         return self.running.process.poll() is None
-
-    def _is_settled(self) -> bool:
-        return not self._open()
 
     def _open(self) -> dict[str, object]:
         """What is still to be done."""
@@ -122,13 +121,17 @@ class Scene:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A look into the database, past whatever stands between it and the daemon."""
+        with reading(self._engine) as connection:
+            yield connection
+
+    def leave(self) -> None:
+        """Give back what the looks into the database took."""
+        self._engine.dispose()
+
+    @cached_property
+    def _engine(self) -> sa.Engine:
         url = self.home.database or f"sqlite:///{self.home.folder}/state/retrainer.db"
-        engine = make_engine(url)
-        try:
-            with reading(engine) as connection:
-                yield connection
-        finally:
-            engine.dispose()
+        return make_engine(url)
 
     def status(self) -> "Answer":
         """What `retrainer status` says, as the daemon's own surroundings have it."""
@@ -142,7 +145,6 @@ class Scene:
             timeout=120,
         )
         return Answer(done.returncode, done.stdout + done.stderr, time.monotonic() - began)
-
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,8 @@ class Fault:
 
     `strike` makes it last as long as its block; `said` are words that the log has to have about it
     (empty: nothing needs to be said), `over` those about its end. With `closed` nobody can ask for
-    a cycle meanwhile, and with `status` `retrainer status` ends with that code. `silent` ones are
+    a cycle meanwhile; `status` is the exit code of `retrainer status`, None where it is not asked.
+    `silent` ones are
     told of afterwards at best. `ended` is called when the fault is over. `allowed` are the ends of
     cycles that it excuses beside a good one; one that `retrains` keeps models from being written.
     """
@@ -170,7 +173,7 @@ class Fault:
     said: str = ""
     over: str = ""
     closed: bool = False
-    status: int = 0
+    status: int | None = 0
     silent: bool = False
     ended: Callable[[Scene], None] = lambda _: None
     allowed: tuple[Status, ...] = ()
@@ -207,10 +210,10 @@ def suffer(scene: Scene, fault: Fault, seconds: float) -> Suffered:
     with fault.strike(scene):
         if not fault.closed:
             scene.ask()
-        answer = scene.status()
+        answer = None if fault.status is None else scene.status()
         time.sleep(max(0.0, seconds - (time.monotonic() - began)))
         if fault.said and not fault.silent:
-            wait_until(lambda: _about(fault, scene.lines()[before:]), seconds=60)
+            wait_until(lambda: bool(_says(fault.said, scene.lines()[before:])), seconds=60)
         lasted = time.monotonic() - began
     fault.ended(scene)
     over = time.monotonic()
@@ -219,7 +222,9 @@ def suffer(scene: Scene, fault: Fault, seconds: float) -> Suffered:
     scene.settle(fault.recovery)
     recovered = time.monotonic() - over
     assert scene.running.pid == pid
-    _require_status(fault, answer)
+    status = _require_status(fault, answer)
+    if fault.over:
+        wait_until(lambda: bool(_says(fault.over, scene.lines()[before:])), seconds=30)
     lines = scene.lines()[before:]
     loud = [line for line in lines if line["level"] in _LOUD]
     words = _require_words(fault, lines)
@@ -234,7 +239,7 @@ def suffer(scene: Scene, fault: Fault, seconds: float) -> Suffered:
         len(doubled),
         len(loud),
         _pauses(lines),
-        f"exit {answer.code} in {answer.seconds:.1f} s",
+        status,
         words,
     )
 
@@ -243,23 +248,26 @@ def _require_words(fault: Fault, lines: Sequence[Mapping[str, str]]) -> str:
     """The line about the fault; what it says to do is on it."""
     if not fault.said:
         return ""
-    about = _about(fault, lines)
-    assert about, f"nobody said {fault.said!r}: {lines}"
+    about = _says(fault.said, lines)
+    said = [line["message"] for line in lines]
+    assert about, f"nobody said {fault.said!r}: {said}"
     assert fault.silent or any(line.get("tip") for line in about if line["level"] in _LOUD), about
-    if fault.over:
-        assert any(fault.over in line["message"] for line in lines), f"{fault.over!r}: {lines}"
     return about[0]["message"]
 
 
-def _about(fault: Fault, lines: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    return [line for line in lines if fault.said in line["message"]]
+def _says(words: str, lines: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    return [line for line in lines if words in line["message"]]
 
 
-def _require_status(fault: Fault, answer: Answer) -> None:
+def _require_status(fault: Fault, answer: Answer | None) -> str:
+    """What `retrainer status` did, in a few words."""
+    if answer is None:
+        return ""
     assert answer.code == fault.status, answer
     assert "Traceback" not in answer.text, answer
-    assert answer.seconds < 60, answer  # noqa: PLR2004 - nobody waits for longer
+    assert answer.seconds < 60, answer
     assert answer.text if answer.code == 0 else "tip: " in answer.text, answer
+    return f"exit {answer.code} in {answer.seconds:.1f} s"
 
 
 def _pauses(lines: Sequence[Mapping[str, str]]) -> tuple[float, ...]:
@@ -269,7 +277,7 @@ def _pauses(lines: Sequence[Mapping[str, str]]) -> tuple[float, ...]:
         for line in lines
         if "tried again in" in line["message"] and "assistant" not in line
     ]
-    return tuple(round(b - a, 1) for a, b in zip(times, times[1:], strict=False))
+    return tuple(round(b - a, 1) for a, b in pairwise(times))
 
 
 def losses(
@@ -361,3 +369,4 @@ def scene(
             running.wait_for("this daemon leads", 60)
             yield it
             assert it.lives
+            it.leave()

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from support.postgres_proxy import PostgresProxy
 from support.waiting import wait_until
 
 from retrainer.domain.cycle import Status
-from retrainer.store.tables import requests
+from retrainer.store.tables import assistants, requests
 
 HOUR = 3600.0
 _GIVES_WAY = "tried again in"
@@ -51,25 +52,28 @@ def _postgres(folder: Path) -> Iterator[tuple[Scene, Sequence[Fault]]]:
     with own_postgres() as server, PostgresProxy(server.socket) as proxy:
         at = {"database": server.url, "seen_as": server.url_at(proxy.port)}
         with scene(folder, training_seconds=1.5, **at) as it:
-            yield it, (
-                Fault(
-                    *("Postgres restarted", partial(_stopped, server), _GIVES_WAY, _OVER),
-                    closed=True,
-                    status=1,
-                ),
-                Fault(
-                    *("Postgres unreachable", partial(_cut_off, proxy), _GIVES_WAY, _OVER),
-                    status=1,
-                ),
-                Fault(
-                    *("Postgres out of connections", partial(_full, server, proxy)),
-                    *("too many clients", _OVER),
-                    closed=True,
-                    status=1,
-                ),
-                Fault(
-                    *("commits whose answer is lost", partial(_failing_over, proxy)),
-                    "whether this was written is not known",
+            yield (
+                it,
+                (
+                    Fault(
+                        *("Postgres restarted", partial(_stopped, server), _GIVES_WAY, _OVER),
+                        closed=True,
+                        status=1,
+                    ),
+                    Fault(
+                        *("Postgres unreachable", partial(_cut_off, proxy), _GIVES_WAY, _OVER),
+                        status=1,
+                    ),
+                    Fault(
+                        *("Postgres out of connections", partial(_full, server, proxy)),
+                        *("too many clients", _OVER),
+                        closed=True,
+                        status=1,
+                    ),
+                    Fault(
+                        *("commits whose answer is lost", partial(_failing_over, proxy)),
+                        "whether this was written is not known",
+                    ),
                 ),
             )
 
@@ -109,13 +113,22 @@ def _failing_over(proxy: PostgresProxy, _: Scene) -> Iterator[None]:
 @contextmanager
 def _sqlite(folder: Path) -> Iterator[tuple[Scene, Sequence[Fault]]]:
     with scene(folder, training_seconds=1.5) as it:
-        yield it, (
-            Fault(
-                *("SQLite locked by another program", _locked),
-                *("locked by another program", _OVER),
-                closed=True,
+        yield (
+            it,
+            (
+                Fault(
+                    *("SQLite locked by another program", _locked),
+                    *("locked by another program", _OVER),
+                    closed=True,
+                ),
+                Fault(
+                    *("state folder gone", _gone),
+                    "cannot be opened",
+                    _OVER,
+                    closed=True,
+                    retrains=True,
+                ),
             ),
-            Fault(*("state folder gone", _gone), "cannot be opened", _OVER, closed=True),
         )
 
 
@@ -145,15 +158,20 @@ def _gone(it: Scene) -> Iterator[None]:
 def _machine(folder: Path) -> Iterator[tuple[Scene, Sequence[Fault]]]:
     hourly = '[assistants.shop.schedule]\nevery = "1h"'
     with scene(folder, training_seconds=1.5, more=hourly) as it:
-        yield it, (
-            Fault("clock set back an hour", partial(_wrong, -1), ended=_an_hour_later),
-            Fault(
-                *("clock a day ahead", partial(_wrong, 24), _AHEAD), silent=True, ended=_noticed
+        yield (
+            it,
+            (
+                Fault("clock set back an hour", partial(_wrong, -1), ended=_an_hour_later),
+                Fault(
+                    *("clock a day ahead", partial(_wrong, 24), _AHEAD), silent=True, ended=_noticed
+                ),
+                Fault("daemon stopped for longer than its lease", _asleep, closed=True),
+                Fault("no thread left", _without_threads, "no further thread"),
+                Fault(
+                    "assistant whose configuration is wrong", partial(_broken, "config"), "config"
+                ),
+                Fault("assistant with a bug", partial(_broken, "bug"), "this is a bug"),
             ),
-            Fault("daemon stopped for longer than its lease", _asleep, closed=True),
-            Fault("no thread left", _without_threads, "no further thread"),
-            Fault("assistant whose configuration is wrong", partial(_broken, "config"), "config"),
-            Fault("assistant with a bug", partial(_broken, "bug"), "this is a bug"),
         )
 
 
@@ -166,7 +184,7 @@ def _wrong(hours: int, it: Scene) -> Iterator[None]:
 
 def _noticed(it: Scene) -> None:
     """The daemon sees that the clock was ahead, and then the schedule goes on."""
-    it.running.wait_for(_AHEAD)
+    wait_until(lambda: _settled(it) <= it.clock.now(), seconds=30)
     _an_hour_later(it)
 
 
@@ -175,6 +193,12 @@ def _an_hour_later(it: Scene) -> None:
     before = _ticks(it)
     it.clock.pass_time(HOUR)
     wait_until(lambda: _ticks(it) > before, seconds=30)
+
+
+def _settled(it: Scene) -> datetime:
+    with it.reading() as connection:
+        found: datetime = connection.scalars(sa.select(assistants.c.due_after)).one()
+        return found
 
 
 def _ticks(it: Scene) -> int:
@@ -216,18 +240,21 @@ def _disks(folder: Path) -> Iterator[tuple[Scene, Sequence[Fault]]]:
             mounts.enter_context(_disk(disk, megabytes))
         (folder / "daemon-2.log").symlink_to(logs / "daemon.log")
         with scene(folder, training_seconds=1.5) as it:
-            yield it, (
-                Fault(
-                    *("disk full: database, artifact store", partial(_filled, state)),
-                    *("full", _OVER),
-                    closed=True,
-                    allowed=(Status.FAILED, Status.ABANDONED),
-                    retrains=True,
-                ),
-                Fault(
-                    *("disk full: log", partial(_filled, logs), "are lost"),
-                    silent=True,
-                    ended=_another_cycle,
+            yield (
+                it,
+                (
+                    Fault(
+                        *("disk full: database, artifact store", partial(_filled, state)),
+                        *("full", _OVER),
+                        closed=True,
+                        allowed=(Status.FAILED, Status.ABANDONED),
+                        retrains=True,
+                    ),
+                    Fault(
+                        *("disk full: log", partial(_filled, logs), "are lost"),
+                        silent=True,
+                        ended=_another_cycle,
+                    ),
                 ),
             )
 
@@ -265,18 +292,21 @@ def _another_cycle(it: Scene) -> None:
 
 @contextmanager
 def _log_pipe(folder: Path) -> Iterator[tuple[Scene, Sequence[Fault]]]:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     pipe = folder / "daemon-2.log"
     os.mkfifo(pipe)
     reader = _Reader(pipe, folder / "kept.log")
     try:
         with scene(folder, training_seconds=1.5, log=reader.kept) as it:
-            yield it, (
-                Fault("reader of the log stuck", reader.stuck),
-                Fault(
-                    *("reader of the log gone", reader.gone, "are lost"),
-                    silent=True,
-                    ended=_another_cycle,
+            yield (
+                it,
+                (
+                    Fault("reader of the log stuck", reader.stuck),
+                    Fault(
+                        *("reader of the log gone", reader.gone, "are lost"),
+                        silent=True,
+                        ended=_another_cycle,
+                    ),
                 ),
             )
     finally:

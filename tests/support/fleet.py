@@ -198,7 +198,10 @@ class Fleet:
             with suppress(ProcessLookupError):
                 os.kill(daemon.pid, signal.SIGCONT)
             log = self.folder / f"daemon-{self._numbers[daemon.pid]}.log"
-            wait_until(lambda log=log: "leads" in log.read_text(), seconds=_END)  # type: ignore[misc]
+            wait_until(
+                lambda log=log: log.exists() and "leads" in log.read_text(),  # type: ignore[misc]
+                seconds=_END,
+            )
             daemon.terminate()
         for daemon in self._daemons:
             daemon.join(_END)
@@ -287,9 +290,9 @@ class Fleet:
         self.blows.append(Blow(kind, at, process, held))
 
     def _is_open(self) -> bool:
-        open_rows = (
-            sa.select(cycles.c.number).where(cycles.c.ended_at.is_(None)),
+        open_rows = (  # in the order in which one becomes the other
             sa.select(requests.c.number).where(requests.c.cycle.is_(None)),
+            sa.select(cycles.c.number).where(cycles.c.ended_at.is_(None)),
             sa.select(outbox.c.number).where(outbox.c.delivered_at.is_(None)),
         )
         with reading(self.engine) as connection:

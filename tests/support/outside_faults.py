@@ -82,7 +82,7 @@ def slack_and_git(folder: Path) -> Iterator[tuple[Scene, Sequence[Fault]]]:
             )
         )
         faults = _faults("Slack", slack_proxies[0], "will be tried again", _tell_again)
-        yield it, faults + _faults("git", git_proxy, "stopped at pull", _pull_again)
+        yield it, faults + _faults("git", git_proxy, "FAILED in step", _pull_again)
 
 
 @contextmanager
@@ -104,6 +104,7 @@ def _faults(
             said,
             "at last" if server == "Slack" else "",
             ended=ended,
+            status=0 if isinstance(answer, Hung) else None,
             allowed=() if server == "Slack" else (Status.FAILED,),
         )
         for way, answer in WAYS.items()

@@ -1,10 +1,10 @@
 """A PostgreSQL server of a test's own, to be stopped, started again and filled up.
 
-    with own_postgres(maximum=12) as server:
-        server.url             # of an empty database there
-        server.stop()          # as `pg_ctl stop -m immediate`: a crash
-        server.start()
-        with server.full(): ...  # somebody else has every connection
+with own_postgres(maximum=12) as server:
+server.url             # of an empty database there
+server.stop()          # as `pg_ctl stop -m immediate`: a crash
+server.start()
+with server.full(): ...  # somebody else has every connection
 """
 
 import shutil

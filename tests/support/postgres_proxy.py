@@ -48,7 +48,8 @@ class _Connection:
 class PostgresProxy:
     """Passes on to the server; `commits` are the writing transactions that were to be committed so far.
 
-    What one said, statements and parameters, is a text of it."""
+    What one said, statements and parameters, is a text of it.
+    """
 
     def __init__(self, server: Path | tuple[str, int]) -> None:
         self._server = server
@@ -123,9 +124,7 @@ class PostgresProxy:
 
     def _connect(self, client: socket.socket) -> None:
         self._flowing.wait()
-        server = socket.socket(
-            socket.AF_UNIX if isinstance(self._server, Path) else socket.AF_INET
-        )
+        server = socket.socket(socket.AF_UNIX if isinstance(self._server, Path) else socket.AF_INET)
         try:
             server.connect(str(self._server) if isinstance(self._server, Path) else self._server)
         except OSError:  # there is none now

@@ -1,9 +1,9 @@
 """A clock that a test sets wrong, or lets run ahead, while another process reads it.
 
-    shift = Shift(file)
-    shift.set(hours=-1)    # the clock on the wall is an hour late; nothing else is
-    shift.set()            # and right again
-    shift.pass_time(300)   # five minutes have passed, for whatever waits too
+shift = Shift(file)
+shift.set(hours=-1)    # the clock on the wall is an hour late; nothing else is
+shift.set()            # and right again
+shift.pass_time(300)   # five minutes have passed, for whatever waits too
 """
 
 import json

@@ -101,7 +101,6 @@ def test_a_crew_has_its_size():
 
 def test_a_crew_without_a_thread():
     """A machine at its limit is an error that says so, and the name is free for the next try."""
-
     crew = Crew(1, done=lambda: None)
     with no_thread_left():
         for _ in range(2):

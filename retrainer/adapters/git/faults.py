@@ -101,6 +101,11 @@ _FAULTS = (
         "is it up? check the host and the port in url",
     ),
     _Fault(
+        r"returned error: 5\d\d",
+        "the server has trouble of its own",
+        "look at the server's own log and status page; it is no fault of what was asked",
+    ),
+    _Fault(
         r"dubious ownership",
         "it belongs to another user, and git does not read such a repository",
         "`git config --global --add safe.directory FOLDER` as this user",
@@ -157,7 +162,8 @@ def explained(error: ProcessFailed, remote: GitRemote, doing: str) -> RetrainerE
         if re.search(fault.words, said, re.IGNORECASE):
             told = f"{remote.place}: {doing} failed: {fault.message}{_quoted(said)}"
             return fault.kind(told, tip=fault.tip)
-    return GitFailed(f"{remote.place}: {doing} failed{_quoted(said)}")
+    tip = "`git ls-remote` of this address, as the user of this service, shows more"
+    return GitFailed(f"{remote.place}: {doing} failed{_quoted(said)}", tip=tip)
 
 
 def _quoted(words: str) -> str:
