@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-rasa-x demo-servers test unit lint format bench bench-history chaos lock clean
+.PHONY: help setup demo demo-rasa-x demo-servers test unit lint format bench bench-history chaos soak lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := build/uv/bin/uv

@@ -275,12 +275,12 @@ class Daemon:
     def _end(self) -> None:
         """Cut off what is under way; it goes on at the next start."""
         self._stopping = True
+        clock, limit = self._app.clock, self._app.settings.daemon.stop_limit.total_seconds()
+        self._manager.extend(limit + self._app.settings.http.stop_limit.total_seconds())
         working = ", ".join(sorted(self._crew.names))
         self._manager.stopping(f"stopping {working}" if working else "stopping")
         _log.info("stopping%s", f": {working}" if working else "")
         self._alarms.stop()
-        clock, limit = self._app.clock, self._app.settings.daemon.stop_limit.total_seconds()
-        self._manager.extend(limit + self._app.settings.http.stop_limit.total_seconds())
         end = clock.monotonic() + 0.8 * limit
         while self._crew.names and clock.monotonic() < end:
             self._manager.alive()

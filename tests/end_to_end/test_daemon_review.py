@@ -92,6 +92,8 @@ def test_a_plugin_that_breaks_is_a_bad_configuration(home):
         wait_until(lambda: home.ended() == 1, seconds=TIMEOUT)
         assert running.stop() == 0
         assert not running.said("hunter2")
+        # However short the service manager's own patience with a stop is.
+        wait_until(lambda: running.heard(EXTEND_TIMEOUT_USEC="30000000"), seconds=TIMEOUT)
 
 
 def test_the_watchdog_of_a_hung_look_is_not_fed(tmp_path):

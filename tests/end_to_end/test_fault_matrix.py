@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.fault_scenes import Suffered
+from support.fault_suffering import Suffered
 from support.faults import GROUPS, Group
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.postgres]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from support.crash_points import Crash, Kind, run_daemon
-from support.daemons import TIMEOUT, Household, daemon
+from support.daemons import TIMEOUT, Household
 from support.databases import postgres_engine, url_of
 from support.fleet import Fleet, judge
 from support.waiting import wait_until
@@ -26,8 +26,6 @@ from retrainer.store.ledger import newest_first
 pytestmark = [pytest.mark.end_to_end, pytest.mark.postgres]
 
 NOTIFIER = '[notifiers.team]\ntype = "console"\non = ["promoted"]\n'
-#: Changes of files and database until `promote` has passed its fence, which is two of them.
-FENCED = 3
 #: Changes until the row of a new cycle is inserted, and its transaction still open.
 ANSWERING = 2
 #: Seconds that a cycle takes on a busy machine.
@@ -94,7 +92,7 @@ def is_stopped(process: Any) -> bool:
     "crash",
     [
         Crash("promote", "before"),
-        Crash("promote", "inside", nth=FENCED),
+        Crash("promote", "fenced"),
         Crash("promote", "after"),
     ],
     ids=["before the fence", "between fence and promotion", "promoted and not recorded"],
@@ -156,19 +154,17 @@ def test_a_daemon_stalled_in_a_transaction_holds_nobody_up(engine: sa.Engine, tm
 
 def test_a_stalled_leader_on_sqlite_is_followed_by_the_one_that_stands_by(tmp_path: Path):
     """It is not dead, so its lease has to run out; when it wakes it stands by in its turn."""
-    home = Household(tmp_path, lease="1s")
+    home = Household(tmp_path, lease="1s", general=NOTIFIER)
     home.ask()
-    with daemon(home, training_seconds=600) as first:
-        wait_until(lambda: len(home.trainings()) == 1, seconds=TIMEOUT)
-        with daemon(home) as second:
-            second.wait_for("stands by")
-            first.signal(signal.SIGSTOP)
-            wait_until(lambda: home.ended() == 1, seconds=TIMEOUT)
-            assert second.said("this daemon leads")
-            first.signal(signal.SIGCONT)
-            first.wait_for("was taken over by")
-            first.wait_for("stands by")
+    with started(home, Crash("train", "before"), Kind.STALLED) as first:
+        wait(home, lambda: is_stopped(first))
+        with started(home):
+            wait(home, lambda: home.ended() == 1)
+            assert log_of(home).count("this daemon leads") == 2
+            os.kill(first.pid, signal.SIGCONT)
+            wait(home, lambda: "was taken over by" in log_of(home))
+            wait(home, lambda: "this daemon stands by" in log_of(home))
             home.ask()
-            wait_until(lambda: home.ended() == 2, seconds=TIMEOUT)
+            wait(home, lambda: home.ended() == 2)
     one, two = home.cycles()
     assert (one.cycle.status, one.cycle.resumed, two.cycle.resumed) == (Status.COMPLETED, 1, 0)

@@ -17,6 +17,12 @@ from support.crash_points import STEPS, Crash, Kind
 KINDS = (Kind.KILLED, Kind.POWER, Kind.POWER_CONTENTS, Kind.POWER_SOME)
 
 
+def say(line: str) -> None:
+    """Print it at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main() -> int:
     """Play all cases, print the figures; 0 if nothing was lost, doubled or left."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -24,7 +30,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--dialects", nargs="+", default=["sqlite", "postgresql"])
     given = parser.parse_args()
-    _started, played, violated = time.monotonic(), Counter[str](), 0
+    say(f"every change, or each {given.every}th; seed {given.seed}")
+    started, played, violated = time.monotonic(), Counter[str](), 0
     for dialect in given.dialects:
         with originals(dialect) as original:
             for step in STEPS:
@@ -34,10 +41,12 @@ def main() -> int:
                         crash = Crash(step, "inside", effort, nth)
                         try:
                             original.play(crash, kind, given.seed)
-                        except AssertionError:
+                        except AssertionError as error:
                             violated += 1
+                            say(f"  {dialect}, {step}, change {nth}, {kind}: {error}")
                         played[dialect] += 1
-    ", ".join(f"{count} on {dialect}" for dialect, count in played.items())
+    cases = ", ".join(f"{count} on {dialect}" for dialect, count in played.items())
+    say(f"cases {cases}; violations {violated}; {time.monotonic() - started:.0f} s")
     return 1 if violated else 0
 
 

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
 
-from support.fault_scenes import Suffered
+from support.fault_suffering import Suffered
 from support.faults import GROUPS, Group
 
 #: How many times longer than the others.
@@ -25,6 +25,12 @@ LONGER = {"Postgres unreachable": 10.0}
 _HEADER = ("fault", "lasted", "lost", "doubled", "recovered", "lines", "`status`", "said")
 _FORMAT = "{:<42} {:>8} {:>5} {:>8} {:>10} {:>6}  {:<16} {}"
 _WORDS = 90
+
+
+def say(line: str) -> None:
+    """Print it at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def row(suffered: Suffered) -> str:
@@ -71,7 +77,7 @@ def main() -> int:
         working = [
             threads.submit(work, g, Path(place) / str(n) / "it") for n, g in enumerate(groups)
         ]
-        print(_FORMAT.format(*_HEADER), flush=True)
+        say(_FORMAT.format(*_HEADER))
         while not (all(each.done() for each in working) and found.empty()):
             if found.empty():
                 time.sleep(0.1)
@@ -79,14 +85,14 @@ def main() -> int:
             name, outcome = found.get()
             if isinstance(outcome, Suffered):
                 faults += 1
-                print(row(outcome), flush=True)
+                say(row(outcome))
                 if outcome.pauses:
-                    print(f"  tried again after {', '.join(map(str, outcome.pauses))} s")
+                    say(f"  tried again after {', '.join(map(str, outcome.pauses))} s")
             else:
                 failures += 1
-                print(f"{name}: {outcome}", flush=True)
+                say(f"{name}: {outcome}")
     minutes = (time.monotonic() - began) / 60
-    print(f"{faults} faults outlived, {failures} not, in {minutes:.0f} minutes")
+    say(f"{faults} faults outlived, {failures} not, in {minutes:.0f} minutes")
     return 1 if failures else 0
 
 

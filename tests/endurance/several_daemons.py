@@ -22,6 +22,12 @@ from support.fleet import Fleet, judge
 _LONGEST_CYCLE = 10
 
 
+def say(line: str) -> None:
+    """Print it at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main() -> int:
     """Run it, print the figures; 0 if nothing was violated."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -30,7 +36,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--folder", type=Path, help="where logs and all else are kept")
     given = parser.parse_args()
-    time.monotonic()
+    say(f"{given.daemons} daemons, {given.cycles} cycles, seed {given.seed}")
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary, postgres_engine() as engine:
         folder = given.folder or Path(temporary)
         folder.mkdir(exist_ok=True)
@@ -44,8 +51,9 @@ def main() -> int:
             findings = judge(fleet)
         finally:
             fleet.close()
-    for _violation in findings.violations:
-        pass
+    say(f"{findings}; {time.monotonic() - started:.0f} s")
+    for violation in findings.violations:
+        say(f"  {violation}")
     return 1 if findings.violations else 0
 
 

@@ -281,6 +281,7 @@ def soak(
         f"{line['level']}: {line['message']}"
         for line in running.lines()
         if line.get("level", "").lower() in {"warning", "critical"}
+        or "tried again" in line.get("message", "")
     )
     table = growths(samples, bounds, settled=settled)
     told = len(server.messages)

@@ -238,7 +238,7 @@ def test_an_older_schema_comes_with_the_command(used):
     [
         ("enabled = true", None),
         ('token = "short"', "http.token has 5 characters, at least 16 are needed"),
-        ('hook_secret = "aaaaaaaaaaaaaaaaaaaaaaaa"', "http.hook_secret has 1 different characters"),
+        ('hook_secret = "aaaaaaaaaaaaaaaaaaaaaaaa"', "http.hook_secret has 1 different character,"),
         (
             'tokens = { ci = { token = "abababababababababab" } }',
             "http.tokens.ci.token has 2 different characters",
@@ -495,6 +495,15 @@ def test_every_check_names_itself(tmp_path):
     names = {check.what for check in made}
     assert all(check.needs <= names for check in made)
     assert len(names) == len(made)
+
+
+def test_what_cannot_be_looked_at_is_told():
+    """A folder that is closed, or gone meanwhile, is no bug."""
+
+    def look() -> list[Diagnosis]:
+        raise PermissionError(13, "Permission denied", "/closed")
+
+    assert "Permission denied: '/closed'" in only(Check("x", look).run()).observed
 
 
 def test_errors_carry_what_to_do():

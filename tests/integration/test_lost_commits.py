@@ -14,7 +14,7 @@ from support.databases import postgres_engine
 from support.postgres_proxy import Lost, PostgresProxy
 from support.worlds import OWNER, Laboratory, utterances
 
-from retrainer.domain.cycle import Status, Trigger
+from retrainer.domain.cycle import PromotionReason, Status, Trigger
 from retrainer.domain.rules import Floor
 from retrainer.domain.verdict import NamedRule, Policy
 from retrainer.errors import (
@@ -109,7 +109,9 @@ class Night:
         models = [row.cycle.challenger for row in rows]
         assert self.lab.rasa.calls.count("train") == nights
         assert self.lab.platform.changes == models
-        assert [p.model for p in self.store.promotions(SHOP)] == models[::-1]
+        ledger = self.store.promotions(SHOP)
+        assert [p.model for p in ledger] == models[::-1]
+        assert {p.reason for p in ledger} == {PromotionReason.GATE}
         assert self.lab.platform.active() == models[-1]
         told = {report.cycle.challenger for report in self.told.reports}
         assert told == set(models)

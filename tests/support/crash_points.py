@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -30,11 +31,12 @@ from retrainer.cli.run import keep_running
 from retrainer.domain.cycle import Promotion, State, Status, Trigger
 from retrainer.pipeline.steps import CYCLE
 from retrainer.ports import CycleReport, Lease, Notifier, PendingNotification
-from retrainer.store.engine import writing
 from retrainer.store.run_store import SqlRunStore
 
 STEPS = ("begin", *(step.name for step in CYCLE), "finish", "tell")
 MOMENTS = ("before", "inside", "after")
+#: Which renewal of the lease in a step is the fence; the first is the heartbeat's.
+_FENCE = 2
 #: What a power cut does not touch: SQLite's files (see `power_cut`), and the test's own record.
 SPARED = frozenset({"retrainer.db", "retrainer.db-wal", "retrainer.db-shm", "trainings.log"})
 _PACKAGE = str(Path(retrainer.__file__).parent)
@@ -93,18 +95,25 @@ class Crash:
 class Plot:
     """What the daemon reaches, and what becomes of it there.
 
-    Without a `crash` it counts what each step does, into `efforts`.
+    With `count` what each step does is counted, into `efforts`.
     """
 
     def __init__(
-        self, crash: Crash | None = None, strike: Callable[[], None] | None = None
+        self,
+        crash: Crash | None = None,
+        strike: Callable[[], None] | None = None,
+        *,
+        count: bool = False,
     ) -> None:
         self.efforts: dict[str, Effort] = {}
+        #: Held by the thread that is in one: a process that is stopped while another thread writes
+        #: would lock everybody out of SQLite.
+        self.transactions = threading.RLock()
         self._crash, self._strike = crash, strike
         self._step: str | None = None
         self._thread = 0
-        self._changes = self._calls = 0
-        if crash is None or crash.moment == "inside":
+        self._changes = self._calls = self._renewals = 0
+        if count or (crash is not None and crash.moment == "inside"):
             sys.addaudithook(self._audit)
             threading.setprofile(self._profile)
 
@@ -113,11 +122,19 @@ class Plot:
         if moment == "before":
             self._step, self._thread = step, threading.get_ident()
             self._changes = self._calls = 0
-        elif self._step == step:
+            self._renewals = 0
+        elif moment == "after" and self._step == step:
             self.efforts[step] = Effort(self._changes, self._calls)
             self._step = None
         if self._crash is not None and (self._crash.moment, self._crash.step) == (moment, step):
             self._end()
+
+    def renewed(self) -> None:
+        """The lease was renewed: as a step begins, and again as the fence before the promotion."""
+        if self._is_inside():
+            self._renewals += 1
+            if self._step is not None and self._renewals == _FENCE:
+                self.reached("fenced", self._step)
 
     def changed(self) -> None:
         """A file or the database is about to be changed."""
@@ -165,6 +182,11 @@ class WatchedRunStore(SqlRunStore):
         lease = super().begin(assistant, trigger, **more)
         self._plot.reached("after", "begin")
         return lease
+
+    def renew(self, lease: Lease, until: timedelta) -> None:
+        """The lease is kept."""
+        super().renew(lease, until)
+        self._plot.renewed()
 
     def step_started(self, lease: Lease, step: str) -> None:
         """The step begins."""
@@ -223,7 +245,15 @@ class FileNotifier:
 class CrashingApplication(FakeTraining):
     """An application whose every step the plot hears of."""
 
-    plot: Plot = field(default_factory=lambda: Plot(Crash("nowhere", "never")))
+    plot: Plot = field(default_factory=Plot)
+
+    @cached_property
+    def bare_engine(self) -> sa.Engine:  # type: ignore[override]
+        """The real one, whose transactions the plot can keep away."""
+        engine = super().bare_engine
+        sa.event.listen(engine, "checkout", lambda *_: self.plot.transactions.acquire())
+        sa.event.listen(engine, "checkin", lambda *_: self.plot.transactions.release())
+        return engine
 
     @cached_property
     def store(self) -> SqlRunStore:  # type: ignore[override]
@@ -273,18 +303,16 @@ def run_daemon(
         if disk is not None and kind.loss is not None:
             (config.parent / "left.pickle").write_bytes(pickle.dumps(disk.left(kind.loss, chance)))
         if kind is Kind.STALLED:
-            if loaded.single_machine:
-                with writing(loaded.engine):  # whoever is stopped while he writes locks all out
-                    pass
-            os.kill(os.getpid(), signal.SIGSTOP)
+            with plot.transactions:
+                os.kill(os.getpid(), signal.SIGSTOP)
         else:
             os.kill(os.getpid(), signal.SIGKILL)
 
     loaded = CrashingApplication.from_config(config)
-    plot = Plot(crash, strike) if crash or count else None
+    plot = Plot(crash, strike, count=count)
     with disk.watching() if disk else nullcontext():
-        keep_running(lambda: replace(loaded, plot=plot) if plot else loaded)
-    if count and plot:
+        keep_running(lambda: replace(loaded, plot=plot))
+    if count:
         efforts = {step: (done.changes, done.calls) for step, done in plot.efforts.items()}
         (config.parent / "efforts.json").write_text(json.dumps(efforts))
 

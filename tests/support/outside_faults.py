@@ -8,7 +8,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from support.fault_proxy import Fault as Answer
 from support.fault_proxy import FaultProxy, Hung, Page, fault_proxy
-from support.fault_scenes import Fault, Scene, scene
+from support.fault_scenes import Scene, scene
+from support.fault_suffering import Fault
 from support.git_servers import GitHttp, Upstream, isolate
 from support.rasa_x import rasa_x
 from support.waiting import wait_until

@@ -98,6 +98,39 @@ def test_a_notifier_that_failed_is_not_called_again(store: Recording, clock: Fak
     assert sorted(r.cycle.number for r in slack.reports) == [1, 2, 3, 4]
 
 
+def test_what_was_told_at_last_is_said(store: Recording, clock: FakeClock):
+    """Whoever read that a message could not be delivered reads that it was, in the end."""
+    slack, heard = FakeNotifier(), list[str]()
+    slack.failure = NotificationError("down")
+
+    def tell() -> tuple[str, ...]:
+        return conclusion.deliver(store, {"slack": slack}, owner=HERE, recovered=heard.append)
+
+    for _ in range(2):
+        assert tell()
+        clock.advance(timedelta(hours=1))
+    assert heard == []
+    slack.failure = None
+    assert tell() == ()
+    assert heard == [
+        "slack: told of cycle 1 at last, after 1 failures",
+        "slack: told of cycle 2 at last, after 1 failures",
+    ]
+
+
+def test_a_clock_that_was_ahead_keeps_nobody_uninformed(store: Recording, clock: FakeClock):
+    """Put off by a clock five days ahead, which was set right since, a message is tried now."""
+    slack = FakeNotifier()
+    slack.failure = NotificationError("down")
+    ahead = timedelta(days=5)
+    clock.advance(ahead)
+    assert deliver(store, {"slack": slack})
+    clock.advance(-ahead)
+    slack.failure = None
+    assert deliver(store, {"slack": slack}) == ()
+    assert sorted(numbers(slack.reports)) == [1, 2, 3]
+
+
 def test_the_words_of_a_bug_are_not_repeated(store: Recording):
     """A plugin's exception may hold a secret: its kind is enough, with where to look."""
     faulty, mail = Faulty(), FakeNotifier()

@@ -5,7 +5,7 @@ import random
 from statistics import pstdev
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 from sklearn.calibration import calibration_curve
@@ -172,12 +172,23 @@ def test_what_is_no_share_has_no_interval(successes, trials):
             interval(successes, trials)
 
 
-@settings(max_examples=15)  # statsmodels collects garbage on each call
-@given(st.lists(st.floats(0, 1), max_size=30))
-def test_holm_is_that_of_statsmodels(p_values):
-    """Adjusted p-values in the order given."""
-    expected = multipletests(p_values, method="holm")[1] if p_values else ()
-    assert holm(p_values) == pytest.approx(tuple(expected), abs=1e-12)
+@given(st.lists(st.integers(0, 100).map(lambda percent: percent / 100), max_size=30))
+def test_holm_is_the_step_down(p_values):
+    """From the smallest on, each is found while it is below alpha by the number of those left."""
+    found = set()
+    for rank, position in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        if p_values[position] * (len(p_values) - rank) > 0.0501:
+            break
+        found.add(position)
+    assert {n for n, adjusted in enumerate(holm(p_values)) if adjusted < 0.0501} == found
+
+
+def test_holm_is_that_of_statsmodels():
+    """Adjusted p-values in the order given, ties and certainties among them."""
+    draw = random.Random(5)
+    p_values = [draw.random() ** 3 for _ in range(40)] + [0.0, 1.0, 0.01, 0.01]
+    assert holm(p_values) == pytest.approx(tuple(multipletests(p_values, method="holm")[1]))
+    assert holm([]) == ()
 
 
 def test_holm_by_hand():

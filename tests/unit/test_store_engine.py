@@ -254,3 +254,40 @@ def test_a_long_reader_leaves_no_long_log(tmp_path: Path):
         for _ in range(3):
             add_promotion(engine, "x" * 1024**2 * 5)
         assert log.stat().st_size <= 17 * 1024**2
+
+
+def count_promotions(engine: sa.Engine) -> int:
+    with reading(engine) as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(promotions)).scalar_one()
+
+
+def test_a_deleted_database_is_noticed(engine: sa.Engine, tmp_path: Path):
+    """Nothing goes to a file that nobody finds any more, no new one is made, and it may come back."""
+    add_promotion(engine)
+    files = sorted(tmp_path.iterdir())
+    away = tmp_path / "away"
+    away.mkdir()
+    for file in files:
+        file.rename(away / file.name)
+    for use in (lambda: add_promotion(engine), lambda: count_promotions(engine)):
+        with pytest.raises(DatabaseError, match="it cannot be opened") as caught:
+            use()
+        assert str(tmp_path) in (caught.value.tip or "")
+    assert list(tmp_path.iterdir()) == [away]
+    for file in files:
+        (away / file.name).rename(file)
+    add_promotion(engine, "again")
+    assert count_promotions(engine) == 2
+
+
+def test_a_database_that_was_replaced_is_used(engine: sa.Engine, tmp_path: Path):
+    """What was restored in its place is what counts, not the file that was there before."""
+    add_promotion(engine)
+    (tmp_path / "other").mkdir()
+    with sqlite_engine(tmp_path / "other") as other:
+        add_promotion(other)
+        add_promotion(other)
+    for suffix in ("-wal", "-shm"):
+        (tmp_path / f"retrainer.db{suffix}").unlink(missing_ok=True)
+    (tmp_path / "other" / "retrainer.db").replace(tmp_path / "retrainer.db")
+    assert count_promotions(engine) == 2

@@ -89,6 +89,14 @@ class Check:
                     "run `retrainer check` again when less is going on; see what it waits for",
                 ),
             )
+        except OSError as error:
+            return (
+                warning(
+                    self.what,
+                    f"it could not be looked at: {error}",
+                    "run `retrainer check` as the user that the service runs as",
+                ),
+            )
 
 
 def run(checks: Iterable[Check], begun: Callable[[str], None]) -> Iterator[Diagnosis]:

@@ -22,6 +22,7 @@ LEAST_FREE, MODELS = 2 * 10**9, 5
 def config_file(app: Application) -> Iterator[Diagnosis]:
     """Whether others may write the config file, or read secrets in it."""
     what, file = "configuration", app.config
+    yield good(what, str(file))
     mode = file.stat().st_mode
     if mode & stat.S_IWOTH:
         yield warning(
@@ -35,7 +36,6 @@ def config_file(app: Application) -> Iterator[Diagnosis]:
             f"everybody may read {file}, which holds secrets",
             f"chmod o-r {file}, or set secrets in the environment or as credentials",
         )
-    yield good(what, str(file))
 
 
 def credentials(app: Application) -> Iterator[Diagnosis]:

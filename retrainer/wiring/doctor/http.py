@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from pydantic import SecretStr
 
 from retrainer.errors import ConfigurationError
+from retrainer.reports.values import counted
 from retrainer.settings import HttpSettings
 from retrainer.wiring.application import Application
 from retrainer.wiring.doctor.diagnosis import Diagnosis, failure, good, warning
@@ -24,6 +25,12 @@ def http(app: Application) -> Iterator[Diagnosis]:
     """
     settings, what = app.settings.http, "http"
     outside = not _is_loopback(settings.host)
+    if settings.enabled:
+        tokens = ", ".join(settings.tokens) or "no tokens: everybody on this machine may read"
+        hooks = "hooks are taken" if settings.hook_secret else "no hooks"
+        yield good(what, f"{settings.host}:{settings.port}, {tokens}, {hooks}")
+    else:
+        yield good(what, "`retrainer run` does not listen (http.enabled = false)", minor=True)
     yield from (failure(what, error) for error in _refusals(app, settings, outside=outside))
     for key, secret in _secrets(settings):
         if problem := _weakness(secret.get_secret_value()):
@@ -35,12 +42,6 @@ def http(app: Application) -> Iterator[Diagnosis]:
             "too, is not encrypted",
             'put a proxy with TLS in front of it, and listen at host = "127.0.0.1"',
         )
-    if not settings.enabled:
-        yield good(what, "`retrainer run` does not listen (http.enabled = false)", minor=True)
-        return
-    tokens = ", ".join(settings.tokens) or "no tokens: everybody on this machine may read"
-    hooks = "hooks are taken" if settings.hook_secret else "no hooks"
-    yield good(what, f"{settings.host}:{settings.port}, {tokens}, {hooks}")
 
 
 def _refusals(
@@ -74,7 +75,8 @@ def _weakness(secret: str) -> str | None:
         return f"has {len(secret)} characters, at least {_SHORTEST} are needed"
     different = len(set(secret))
     if different < _FEWEST_DIFFERENT:
-        return f"has {different} different characters, at least {_FEWEST_DIFFERENT} are needed"
+        signs = counted(different, "different character")
+        return f"has {signs}, at least {_FEWEST_DIFFERENT} are needed"
     return None
 
 
