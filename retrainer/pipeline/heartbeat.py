@@ -64,6 +64,7 @@ class Heartbeat:
             try:
                 self._store.renew(self._lease, self._length)
             except LeaseLost:
-                return self._lost()
+                self._lost()
+                return
             except DatabaseError:
                 continue  # a passing fault; the lease is long enough for two more tries
