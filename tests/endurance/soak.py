@@ -194,12 +194,21 @@ class Soaking:
         last = 15 + self._random.randrange(15)
         if kind == "failed":
             self._write(project, utterances(last))
-            (project / "data" / "nlu.json").write_text(f"[{last}")
+            self._put(project / "data" / "nlu.json", f"[{last}".encode())
         else:
             self._write(project, utterances(last) if kind == "promoted" else mislabelled(last))
 
     def _write(self, project: Path, intents: Mapping[str, Sequence[str]]) -> None:
-        write_project(project, intents, MUST_PASS)
+        """Replace file by file: a pull at the same time must not find half of one."""
+        made = write_project(self.folder / "made", intents, MUST_PASS)
+        for file in sorted(path for path in made.rglob("*") if path.is_file()):
+            self._put(project / file.relative_to(made), file.read_bytes())
+
+    def _put(self, file: Path, content: bytes) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        whole = self.folder / "whole"
+        whole.write_bytes(content)
+        whole.replace(file)
 
     def ended(self, after: int) -> list[sa.Row[tuple[int, str, str | None, bool]]]:
         """The cycles that have ended and have a higher number: how each ended."""

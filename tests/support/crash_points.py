@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -305,6 +306,7 @@ def run_daemon(
         if kind is Kind.STALLED:
             with plot.transactions:
                 os.kill(os.getpid(), signal.SIGSTOP)
+                time.sleep(0.2)  # another thread may have taken the signal, and stop us in a moment
         else:
             os.kill(os.getpid(), signal.SIGKILL)
 

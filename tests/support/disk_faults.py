@@ -1,6 +1,11 @@
-"""Faults of disks and of whoever reads the log."""
+"""Faults of disks and of whoever reads the log.
+
+Where this user may mount nothing, a limit on the size of the daemon's files stands for full disks:
+the system refuses its writes in the same places, for all files at once.
+"""
 
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -21,40 +26,47 @@ def full_disks(folder: Path) -> Iterator[tuple[Scene, Sequence[Fault]]]:
     """A daemon whose state, and whose log, lie on small disks of their own."""
     state, logs = folder / "state", folder / "logs"
     with ExitStack() as mounts:
-        for disk, megabytes in ((state, 16), (logs, 1)):
+        mounted = [
             mounts.enter_context(_disk(disk, megabytes))
+            for disk, megabytes in ((state, 16), (logs, 1))
+        ]
+        said = "the disk is full" if all(mounted) else "reading or writing failed"
+        fill = _filled if all(mounted) else _limited
         (folder / "daemon-2.log").symlink_to(logs / "daemon.log")
         with scene(folder, training_seconds=1.5) as it:
             yield (
                 it,
                 (
                     Fault(
-                        *("disk full: database, artifact store", partial(_filled, state)),
-                        *("full", _OVER),
+                        *("disk full: database, artifact store", partial(fill, state)),
+                        *(said, _OVER),
+                        silent=not all(mounted),  # the log is on the same disk
                         closed=True,
                         allowed=(Status.FAILED, Status.ABANDONED),
                         retrains=True,
                     ),
                     Fault(
-                        *("disk full: log", partial(_filled, logs), "are lost"),
+                        *("disk full: log", partial(fill, logs), "are lost"),
                         silent=True,
                         ended=_another_cycle,
+                        allowed=(Status.FAILED, Status.ABANDONED),
+                        retrains=not all(mounted),
                     ),
                 ),
             )
 
 
 @contextmanager
-def _disk(folder: Path, megabytes: int) -> Iterator[None]:
-    """A small disk of its own at the folder; its root has the right to mount one."""
+def _disk(folder: Path, megabytes: int) -> Iterator[bool]:
+    """A small disk of its own at the folder; False: only the folder, as none may be mounted."""
     folder.mkdir(parents=True)
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], check=True
-    )
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, check=False, capture_output=True).returncode == 0
     try:
-        yield
+        yield mounted
     finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
+        if mounted:
+            subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @contextmanager
@@ -67,6 +79,14 @@ def _filled(disk: Path, _: Scene) -> Iterator[None]:
                     file.write(bytes(size))
     yield
     filler.unlink()
+
+
+@contextmanager
+def _limited(_: Path, it: Scene) -> Iterator[None]:
+    before = resource.prlimit(it.running.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(it.running.pid, resource.RLIMIT_FSIZE, (0, before[1]))
+    yield
+    resource.prlimit(it.running.pid, resource.RLIMIT_FSIZE, before)
 
 
 def _another_cycle(it: Scene) -> None:
