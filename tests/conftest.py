@@ -17,6 +17,9 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
 
+# pytest-xdist gives its processes a terminal's width, which our consoles would take for the user's.
+os.environ.pop("COLUMNS", None)
+
 #: Tests that continuous integration has to run: a skipped one says nothing, and looks like a pass.
 NEVER_SKIPPED = ("rasa", "postgres", "systemd")
 
