@@ -9,6 +9,8 @@ import pytest
 import uv
 from support.commands import Workplace, write_shop
 
+from retrainer.store.schema import HEAD
+
 pytestmark = [pytest.mark.end_to_end, pytest.mark.rasa]
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +69,7 @@ def test_a_users_first_steps(fresh: Workplace):
     assert "assistant shop: 30 examples of 3 intents" in fresh.run("check").out
     fresh.run("run-once", "--exit-code")
     fresh.run("db", "check")
-    assert "0001 (current)" in fresh.run("db", "current").out
+    assert f"{HEAD} (current)" in fresh.run("db", "current").out
     (cycle,) = fresh.history()
     assert cycle["challenger"] == fresh.champion()
     assert "f1_weighted" in fresh.run("show").out
