@@ -106,11 +106,14 @@ class _WitnessRegistry(EmbeddedRegistry):
     store: _WitnessStore
 
     def activate(self, name: str, *, expected: str | None) -> None:
-        before = self.active()
         self.store.saw("activates", name)
         super().activate(name, expected=expected)
-        if before != name:
+        if self._found != name:  # what it looked at under its lock, however long it was stalled
             self.store.saw("activated", name)
+
+    def active(self) -> str | None:
+        self._found = super().active()
+        return self._found
 
 
 @dataclass(frozen=True)
