@@ -85,5 +85,5 @@ def _tell_people(app: Application) -> None:
 
 def _forget_old_cycles(app: Application) -> None:
     before = app.clock.now() - app.settings.daemon.keep_history
-    if forgotten := getattr(app.store, "forget", lambda _: 0)(before):
+    if forgotten := app.store.forget(before):
         _log.info("%d cycles begun before %s were deleted", forgotten, f"{before:%Y-%m-%d}")

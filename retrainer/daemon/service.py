@@ -9,9 +9,10 @@ import math
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import FrameType
+from typing import Any
 
 from retrainer import __version__
 from retrainer.adapters.service_manager import ServiceManager
@@ -251,9 +252,8 @@ class Daemon:
             except RetrainerError as error:  # Rasa may be set up, or back, by the time it is needed
                 _log.error("no cycle of %s can begin: %s", name, error, extra={"tip": error.tip})
 
-    def _notice(self, **changes: object) -> None:
-        values = {name: getattr(self._health, name) for name in Health.__slots__}
-        self._health = Health(**(values | changes | {"working": self._crew.names}))
+    def _notice(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Health
+        self._health = replace(self._health, working=self._crew.names, **changes)
 
     def _take_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from retrainer import ports
 from retrainer.domain.cycle import Trigger
 from retrainer.pipeline import approvals
+from retrainer.pipeline.world import Desk
 from retrainer.reports.json_report import answer_to_json, promotion_to_json, request_to_json
 from retrainer.store.approvals import SqlApprovals
 from retrainer.store.history import get
@@ -100,14 +101,7 @@ async def approve(here: Here, caller: Approver, number: _Number, body: ReasonBod
     """As `retrainer approve`; answered when the challenger serves, or does not."""
 
     def carry_out() -> Response:
-        report = get(here.app.engine, str(number)).report
-        made = approvals.approve(
-            here.app.desk(report.cycle.assistant),
-            SqlApprovals(here.app.engine),
-            report,
-            actor=caller.name,
-            reason=body.reason,
-        )
+        made = approvals.approve(*_asked(here, number), actor=caller.name, reason=body.reason)
         return Json(promotion_to_json(made))
 
     return await here.act.run(carry_out)
@@ -122,17 +116,17 @@ async def reject(here: Here, caller: Approver, number: _Number, body: ReasonBody
     """As `retrainer reject`."""
 
     def write_down() -> Response:
-        report = get(here.app.engine, str(number)).report
-        answer = approvals.reject(
-            here.app.desk(report.cycle.assistant),
-            SqlApprovals(here.app.engine),
-            report,
-            actor=caller.name,
-            reason=body.reason,
-        )
+        answer = approvals.reject(*_asked(here, number), actor=caller.name, reason=body.reason)
         return Json({"cycle": number, **answer_to_json(answer)})
 
     return await here.look.run(write_down)
+
+
+def _asked(here: Surroundings, number: int) -> tuple[Desk, SqlApprovals, ports.CycleReport]:
+    """The cycle that a person answers to, and where the answer goes."""
+    app = here.app
+    report = get(app.engine, str(number)).report
+    return app.desk(report.cycle.assistant), SqlApprovals(app.engine), report
 
 
 @hooks.post(
