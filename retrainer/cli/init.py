@@ -34,7 +34,7 @@ metric = "f1_weighted"
 minimum = 0.6
 
 [policies.default.better]
-rule = "gain"
+rule = "simple"
 metric = "f1_weighted"
 more_than = 0.0
 

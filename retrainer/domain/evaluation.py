@@ -1,13 +1,12 @@
 """Champion and challenger, measured on the same examples."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from retrainer.domain.examples import Entity, Example, MustPass, example_key
-from retrainer.domain.metrics import IntentFigures, measure
-from retrainer.domain.predictions import Prediction
+from retrainer.domain.examples import Entity, Example
+from retrainer.domain.metrics import EntityFigures, IntentFigures
+from retrainer.domain.paired import Answers, PairedAnswers, PairedCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,7 @@ class Report:
     """One model measured on one test set.
 
     `test_set` is the digest of the examples: reports on different ones must not be compared.
+    `knows` are the intents that the model was trained on, None where that is not recorded.
     `platform` is what the platform says of the model; no metric of ours.
     """
 
@@ -48,13 +48,15 @@ class Report:
     examples: int
     metrics: Mapping[str, float]
     intents: Mapping[str, IntentFigures] = field(default_factory=dict)
+    entities: Mapping[str, EntityFigures] = field(default_factory=dict)
     must_pass: tuple[MustPassResult, ...] = ()
+    knows: tuple[str, ...] | None = None
     platform: PlatformFigures | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """An utterance on which the two models differ in being right.
+    """An utterance that one model understands, as users get it, and the other does not.
 
     `regression` is True where the champion was right and the challenger is wrong.
     """
@@ -98,7 +100,12 @@ class Evaluation:
 
     `champion_known` is False when it is not recorded what the champion was trained on, so that
     the champion may have seen any of the examples.
+    `flips` are by the answers as users get them: regressions first.
     `unmeasured` lists the intents of the training data without an example in the test set.
+    `served` and `classified` are the paired answers, a fallback counted as an answer, and undone;
+    `entities` counts, for each type, the utterances on which a model finds exactly what is
+    annotated, among those where it is annotated or either model finds one; `responses` counts
+    retrieval utterances. All None, or empty, without a champion or without such utterances.
     """
 
     challenger: Report
@@ -107,114 +114,21 @@ class Evaluation:
     champion_known: bool = True
     flips: tuple[Flip, ...] = ()
     unmeasured: tuple[str, ...] = ()
+    served: PairedAnswers | None = None
+    classified: PairedAnswers | None = None
+    entities: Mapping[str, PairedCounts] = field(default_factory=dict)
+    responses: PairedCounts | None = None
 
+    def paired(self, answers: Answers) -> PairedAnswers | None:
+        """The paired answers counted in this way; None without a champion."""
+        return self.served if answers == "served" else self.classified
 
-def unseen(
-    candidates: Sequence[Example],
-    *,
-    challenger_saw: AbstractSet[str],
-    champion_saw: AbstractSet[str],
-) -> TestSet:
-    """Leave out what either model trained on; both sets hold `example_key`s."""
-    kept, by_challenger, by_champion = [], 0, 0
-    for example in candidates:
-        key = example_key(example.text)
-        if key in challenger_saw:
-            by_challenger += 1
-        elif key in champion_saw:
-            by_champion += 1
-        else:
-            kept.append(example)
-    return TestSet(tuple(kept), LeftOut(challenger_saw=by_challenger, champion_saw=by_champion))
-
-
-def report(
-    model: str,
-    test_set: TestSet,
-    predictions: Mapping[str, Prediction],
-    must_pass: Sequence[MustPass] = (),
-) -> Report:
-    """Measure one model; `predictions` maps each text to the model's answer.
-
-    Raises:
-        KeyError: a prediction is missing.
-    """
-    figures = measure(test_set.examples, [predictions[e.text] for e in test_set.examples])
-    return Report(
-        model=model,
-        test_set=test_set.digest,
-        examples=len(test_set.examples),
-        metrics=figures.metrics,
-        intents=figures.intents,
-        must_pass=tuple(assess_must_pass(m, predictions[m.example.text]) for m in must_pass),
-    )
-
-
-def find_flips(
-    test_set: TestSet,
-    champion: Mapping[str, Prediction],
-    challenger: Mapping[str, Prediction],
-) -> tuple[Flip, ...]:
-    """The utterances that one model gets right and the other wrong.
-
-    Regressions come first, in each group the most confident change first.
-    """
-    flips = []
-    for example in test_set.examples:
-        before, after = champion[example.text], challenger[example.text]
-        if (before.intent == example.intent) == (after.intent == example.intent):
-            continue
-        flips.append(
-            Flip(
-                text=example.text,
-                intent=example.intent,
-                champion=before.intent,
-                champion_confidence=before.confidence,
-                challenger=after.intent,
-                challenger_confidence=after.confidence,
-                regression=before.intent == example.intent,
-            )
-        )
-    return tuple(sorted(flips, key=lambda f: (not f.regression, -f.challenger_confidence, f.text)))
-
-
-def assess_must_pass(must: MustPass, prediction: Prediction) -> MustPassResult:
-    """Intent as users get it, confidence, and every annotated entity."""
-    example = must.example
-    expected, answered = example.intent, prediction.served_intent
-    problem = None
-    if answered != expected:
-        problem = f"understood as {answered or 'nothing'} instead of {expected}"
-    elif example.response and prediction.response != example.response:
-        problem = (
-            f"answered with {prediction.response or 'no response'} instead of {example.response}"
-        )
-    elif not prediction.served_confidence >= must.minimum_confidence:  # NaN fails too
-        problem = (
-            f"confidence {prediction.served_confidence:.3f} is below {must.minimum_confidence:.3f}"
-        )
-    elif missing := [e for e in example.entities if not _found(e, prediction.entities)]:
-        problem = "entity not found: " + ", ".join(_describe(e, example.text) for e in missing)
-    return MustPassResult(
-        text=example.text,
-        expected=example.label,
-        answered=answered,
-        confidence=prediction.served_confidence,
-        problem=problem,
-    )
-
-
-def _found(wanted: Entity, extracted: Iterable[Entity]) -> bool:
-    return any(
-        (wanted.type, wanted.start, wanted.end, wanted.value, wanted.role, wanted.group)
-        == (found.type, found.start, found.end, found.value, found.role, found.group)
-        for found in extracted
-    )
-
-
-def _describe(entity: Entity, text: str) -> str:
-    extra = "".join(f", {k} {v}" for k, v in (("role", entity.role), ("group", entity.group)) if v)
-    return f"{entity.type}={entity.value!r} at {text[entity.start : entity.end]!r}{extra}"
+    @property
+    def known_to_both(self) -> frozenset[str] | None:
+        """The intents that both models were trained on; None where that is not recorded."""
+        if self.champion is None or None in (self.champion.knows, self.challenger.knows):
+            return None
+        return frozenset(self.champion.knows or ()) & frozenset(self.challenger.knows or ())
 
 
 def _annotation(entities: Iterable[Entity]) -> str:

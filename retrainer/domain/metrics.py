@@ -6,7 +6,7 @@ intents that occur in the test set); a test holds them against Rasa's own to 1e-
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from retrainer.domain.examples import Entity, Example
@@ -50,11 +50,26 @@ class IntentFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class EntityFigures:
+    """Precision, recall and F1 (0 to 1) of one type of entity, on `support` annotated ones.
+
+    An entity is right where span and type both are; those of a type that is nowhere annotated
+    have support 0.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """All figures of one model on one set of examples."""
 
     metrics: Mapping[str, float]
     intents: Mapping[str, IntentFigures]
+    entities: Mapping[str, EntityFigures]
 
 
 def measure(examples: Sequence[Example], predictions: Sequence[Prediction]) -> Figures:
@@ -81,9 +96,11 @@ def measure(examples: Sequence[Example], predictions: Sequence[Prediction]) -> F
         }
         fallbacks = sum(p.served_intent != p.intent for _, p in labelled)
         metrics["fallback_rate"] = fallbacks / len(labelled)
-    metrics |= _entities(examples, predictions)
+    entities, overall = _entities(examples, predictions)
+    if overall.support:
+        metrics |= {f"entity_{n}": getattr(overall, n) for n in ("precision", "recall", "f1")}
     metrics |= _responses(examples, predictions)
-    return Figures(metrics=metrics, intents=intents)
+    return Figures(metrics=metrics, intents=intents, entities=entities)
 
 
 def classification(targets: Sequence[str], answers: Sequence[str]) -> dict[str, IntentFigures]:
@@ -126,24 +143,37 @@ def _averages(
     return averages
 
 
-def _entities(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
-    annotated = extracted = right = 0
+def entity_spans(entities: Iterable[Entity]) -> dict[str, set[tuple[int, int]]]:
+    """The spans of each type."""
+    spans: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for entity in entities:
+        spans[entity.type].add((entity.start, entity.end))
+    return dict(spans)
+
+
+def _entities(
+    examples: Sequence[Example], predictions: Sequence[Prediction]
+) -> tuple[dict[str, EntityFigures], EntityFigures]:
+    """The figures of each type, in alphabetical order, and those of all together."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for example, prediction in zip(examples, predictions, strict=True):
-        wanted = {_span(entity) for entity in example.entities}
-        found = {_span(entity) for entity in prediction.entities}
-        annotated, extracted, right = (
-            annotated + len(wanted),
-            extracted + len(found),
-            right + len(wanted & found),
-        )
-    if not annotated:
-        return {}
-    precision, recall = _ratio(right, extracted), _ratio(right, annotated)
-    return {
-        "entity_precision": precision,
-        "entity_recall": recall,
-        "entity_f1": _f1(precision, recall),
-    }
+        wanted, found = entity_spans(example.entities), entity_spans(prediction.entities)
+        for kind in wanted.keys() | found.keys():
+            spans, extracted = wanted.get(kind, set()), found.get(kind, set())
+            counts[kind] += Counter(
+                annotated=len(spans), extracted=len(extracted), right=len(spans & extracted)
+            )
+    overall = sum(counts.values(), Counter[str]())
+    return {kind: _entity_figures(counts[kind]) for kind in sorted(counts)}, _entity_figures(
+        overall
+    )
+
+
+def _entity_figures(counts: Mapping[str, int]) -> EntityFigures:
+    annotated = counts.get("annotated", 0)
+    precision = _ratio(counts.get("right", 0), counts.get("extracted", 0))
+    recall = _ratio(counts.get("right", 0), annotated)
+    return EntityFigures(precision, recall, _f1(precision, recall), annotated)
 
 
 def _responses(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
@@ -153,10 +183,6 @@ def _responses(examples: Sequence[Example], predictions: Sequence[Prediction]) -
         if example.response
     ]
     return {"response_accuracy": sum(answers) / len(answers)} if answers else {}
-
-
-def _span(entity: Entity) -> tuple[str, int, int]:
-    return entity.type, entity.start, entity.end
 
 
 def _ratio(part: int, whole: int) -> float:

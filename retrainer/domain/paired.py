@@ -1,240 +1,176 @@
-"""What champion and challenger answer to the same utterances, without the utterances.
+"""What champion and challenger answer to the same utterances, as counts.
 
-Compact, so that a verdict can be computed anew a year later: labels are codes into one tuple.
+Accuracy, F1 and the difference of the two models in each depend on nothing but how often each
+triple of annotation, champion's and challenger's answer occurs. So these counts are kept of every
+evaluation, and any policy can judge it anew a year later.
 """
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Literal, Self
 
 from retrainer.domain.examples import Example
 from retrainer.domain.predictions import Prediction
 
 #: The label of having no answer. No utterance is annotated with it.
 NO_ANSWER = ""
-#: Confidences are computed in single precision, and exceed 1 by as much.
-_ROUNDING = 1e-6
+
+#: As users get the answers, a fallback being one, or the classifier's own, a fallback undone.
+Answers = Literal["served", "classified"]
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
-    """A fallback undone: what the classifier itself answered to the utterance at `position`."""
+class PairedCounts:
+    """On how many of `items` only the challenger (`wins`) or only the champion (`losses`) is right.
 
-    position: int
-    code: int
-    confidence: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """One model's answers as users get them, a fallback being an answer of its own.
-
-    `codes` and `confidences` hold one entry an utterance; a confidence is None where the model
-    gave no probability. `undone` are the utterances to which the classifier itself answered
-    something else, by position; None where that is not known.
+    Raises:
+        ValueError: a number is negative, or wins and losses are more than the items.
     """
 
-    codes: tuple[int, ...]
-    confidences: tuple[float | None, ...]
-    undone: tuple[Undone, ...] | None = ()
+    items: int
+    wins: int
+    losses: int
 
-    def classified(self) -> Self:
-        """The classifier's own answers, as `rasa test nlu` counts them.
-
-        Raises:
-            ValueError: they are not known.
-        """
-        if self.undone is None:
-            raise ValueError("what the classifier answered before the fallback is not known")
-        codes, confidences = [*self.codes], [*self.confidences]
-        for own in self.undone:
-            codes[own.position], confidences[own.position] = own.code, own.confidence
-        return replace(self, codes=tuple(codes), confidences=tuple(confidences), undone=())
-
-    def at(self, positions: Sequence[int]) -> Self:
-        """The answers to the utterances at these positions alone, which must rise."""
-        undone = self.undone
-        if undone is not None:
-            moved = {position: number for number, position in enumerate(positions)}
-            undone = tuple(
-                replace(own, position=moved[own.position])
-                for own in undone
-                if own.position in moved
-            )
-        return replace(
-            self,
-            codes=tuple(self.codes[position] for position in positions),
-            confidences=tuple(self.confidences[position] for position in positions),
-            undone=undone,
-        )
+    def __post_init__(self) -> None:
+        if min(self.wins, self.losses) < 0 or self.wins + self.losses > self.items:
+            raise ValueError(f"{self.wins} wins and {self.losses} losses on {self.items} items")
 
     @property
-    def without_confidence(self) -> int:
-        """How many answers came without a usable confidence (NaN, or not a probability)."""
-        return self.confidences.count(None)
+    def gain(self) -> float:
+        """Difference of the two accuracies, a share; 0 without items."""
+        return (self.wins - self.losses) / self.items if self.items else 0.0
+
+    @property
+    def discordance(self) -> float:
+        """Share of the items on which one model is right and the other wrong; 0 without items."""
+        return (self.wins + self.losses) / self.items if self.items else 0.0
+
+    @classmethod
+    def of(cls, rights: Iterable[tuple[bool, bool]]) -> Self:
+        """Count items; of each whether the champion, and whether the challenger, is right."""
+        counts = Counter(rights)
+        return cls(counts.total(), wins=counts[False, True], losses=counts[True, False])
 
 
 @dataclass(frozen=True, slots=True)
 class PairedAnswers:
-    """The answers of both models to the same utterances, and what was right.
+    """How often each triple (annotation, champion's answer, challenger's answer) occurs.
 
-    `gold` holds the code of each utterance's annotated intent. Every code is an index of `labels`.
+    A row of `counts` holds the three as indexes of `labels`, then the number of utterances; rows
+    rise, so equal answers are equal values.
 
     Raises:
-        ValueError: lengths differ, a code has no label, a confidence is not a probability.
+        ValueError: labels repeat, an index has no label, a count is not positive, rows do not rise,
+            or an utterance has no annotation.
     """
 
     labels: tuple[str, ...]
-    gold: tuple[int, ...]
-    champion: Answers
-    challenger: Answers
+    counts: tuple[tuple[int, int, int, int], ...]
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError(f"{len(self.labels)} labels, of which some are the same")
-        self._require_codes("annotation", self.gold)
-        if NO_ANSWER in self.labels and self.labels.index(NO_ANSWER) in self.gold:
+        triples = [row[:3] for row in self.counts]
+        if triples != sorted(set(triples)):
+            raise ValueError("the rows of the counts must rise")
+        known = range(len(self.labels))
+        if wrong := [row for row in self.counts if row[3] < 1 or not {*row[:3]} <= {*known}]:
+            raise ValueError(f"not a count of a triple of {len(self.labels)} labels: {wrong[0]}")
+        if any(self.labels[row[0]] == NO_ANSWER for row in self.counts):
             raise ValueError("an utterance without an annotated intent cannot be compared on")
-        for model, answers in (("champion", self.champion), ("challenger", self.challenger)):
-            self._require_complete(model, answers)
 
     def __len__(self) -> int:
-        return len(self.gold)
+        """How many utterances."""
+        return sum(row[3] for row in self.counts)
+
+    @classmethod
+    def of(cls, triples: Mapping[tuple[str, str, str], int]) -> Self:
+        """From how often each triple occurs."""
+        labels = sorted({label for triple in triples for label in triple})
+        codes = {label: code for code, label in enumerate(labels)}
+        rows = ((*(codes[label] for label in triple), n) for triple, n in triples.items())
+        return cls(tuple(labels), tuple(sorted(rows)))  # type: ignore[arg-type] # four each
 
     @property
-    def wins(self) -> int:
-        """Utterances that only the challenger gets right."""
-        return self._rights.count((False, True))
+    def totals(self) -> PairedCounts:
+        """Wins and losses over all utterances."""
+        return _counted(self.counts)
 
-    @property
-    def losses(self) -> int:
-        """Utterances that only the champion gets right: the negative flips."""
-        return self._rights.count((True, False))
-
-    @property
-    def _rights(self) -> list[tuple[bool, bool]]:
-        answers = zip(self.gold, self.champion.codes, self.challenger.codes, strict=True)
-        return [(gold == before, gold == after) for gold, before, after in answers]
-
-    def classified(self) -> Self:
-        """The same by the classifiers' own answers, every fallback undone.
-
-        Raises:
-            ValueError: these are not known of a model.
-        """
-        return replace(
-            self, champion=self.champion.classified(), challenger=self.challenger.classified()
-        )
+    def by_intent(self) -> Mapping[str, PairedCounts]:
+        """Wins and losses on the utterances of each annotated intent, in alphabetical order."""
+        rows: dict[str, list[tuple[int, int, int, int]]] = {}
+        for row in self.counts:
+            rows.setdefault(self.labels[row[0]], []).append(row)
+        return {intent: _counted(rows[intent]) for intent in sorted(rows)}
 
     def among(self, intents: AbstractSet[str]) -> Self:
         """Only the utterances that are annotated with one of these intents."""
-        kept = [n for n, code in enumerate(self.gold) if self.labels[code] in intents]
-        return replace(
-            self,
-            gold=tuple(self.gold[position] for position in kept),
-            champion=self.champion.at(kept),
-            challenger=self.challenger.at(kept),
-        )
+        kept = tuple(row for row in self.counts if self.labels[row[0]] in intents)
+        return replace(self, counts=kept)
 
     def triples(self) -> dict[tuple[str, str, str], int]:
-        """How often each (annotated, champion's answer, challenger's answer) occurs, in order.
-
-        All that accuracy and F1 of both models depend on.
-        """
-        counts = Counter(zip(self.gold, self.champion.codes, self.challenger.codes, strict=True))
+        """How often each (annotation, champion's answer, challenger's answer) occurs, in order."""
         named = {
             (self.labels[gold], self.labels[before], self.labels[after]): count
-            for (gold, before, after), count in counts.items()
+            for gold, before, after, count in self.counts
         }
         return dict(sorted(named.items()))
 
     @property
     def digest(self) -> str:
-        """Content address of the triples: 32 hexadecimal digits, the same in any order."""
+        """Content address of the triples: 32 hexadecimal digits."""
         content = json.dumps([[*triple, count] for triple, count in self.triples().items()])
         return hashlib.sha256(content.encode()).hexdigest()[:32]
-
-    def _require_codes(self, whose: str, codes: Sequence[int]) -> None:
-        if wrong := [code for code in codes if not 0 <= code < len(self.labels)]:
-            raise ValueError(f"{whose}: code {wrong[0]} has no label, there are {len(self.labels)}")
-
-    def _require_complete(self, model: str, answers: Answers) -> None:
-        if not len(self.gold) == len(answers.codes) == len(answers.confidences):
-            raise ValueError(
-                f"{model}: {len(answers.codes)} answers with {len(answers.confidences)} "
-                f"confidences to {len(self.gold)} utterances"
-            )
-        undone = answers.undone or ()
-        self._require_codes(model, answers.codes)
-        self._require_codes(model, [own.code for own in undone])
-        confidences = [*answers.confidences, *(own.confidence for own in undone)]
-        if wrong := [c for c in confidences if c is not None and not 0 <= c <= 1]:
-            raise ValueError(f"{model}: a confidence lies between 0 and 1, not {wrong[0]}")
-        positions = [own.position for own in undone]
-        if positions != sorted({*positions} & {*range(len(self.gold))}):
-            raise ValueError(f"{model}: fallbacks undone at positions {positions}")
 
 
 def pair(
     examples: Sequence[Example],
     champion: Mapping[str, Prediction],
     challenger: Mapping[str, Prediction],
+    answers: Answers = "served",
 ) -> PairedAnswers:
-    """Put the answers of both models to the same utterances beside each other.
+    """Count the answers of both models to the same utterances.
 
-    Examples without an intent are left out, as in all figures of intents. A confidence that is no
-    probability (NaN, infinite, above 1) becomes None.
+    Examples without an intent are left out, as in all figures of intents.
 
     Raises:
         ValueError: a model did not answer every utterance.
     """
     labelled = [example for example in examples if example.intent]
-    answered = {
-        "champion": _answered("champion", labelled, champion),
-        "challenger": _answered("challenger", labelled, challenger),
-    }
-    labels = {example.intent for example in labelled}
-    for predictions in answered.values():
-        for prediction in predictions:
-            labels |= {prediction.served_intent or NO_ANSWER, prediction.intent or NO_ANSWER}
-    codes = {label: code for code, label in enumerate(sorted(labels))}
-    return PairedAnswers(
-        labels=tuple(codes),
-        gold=tuple(codes[example.intent] for example in labelled),
-        **{model: _answers(predictions, codes) for model, predictions in answered.items()},
+    _require_answers("champion", labelled, champion)
+    _require_answers("challenger", labelled, challenger)
+    return PairedAnswers.of(
+        Counter(
+            (e.intent, answer(champion[e.text], answers), answer(challenger[e.text], answers))
+            for e in labelled
+        )
     )
 
 
-def _answered(
+def answer(prediction: Prediction, answers: Answers = "served") -> str:
+    """The intent that counts as the model's answer; `NO_ANSWER` without one."""
+    given = prediction.served_intent if answers == "served" else prediction.intent
+    return given or NO_ANSWER
+
+
+def _counted(rows: Iterable[tuple[int, int, int, int]]) -> PairedCounts:
+    items = wins = losses = 0
+    for gold, before, after, count in rows:
+        items += count
+        wins += count * (before != gold == after)
+        losses += count * (before == gold != after)
+    return PairedCounts(items, wins, losses)
+
+
+def _require_answers(
     model: str, examples: Sequence[Example], predictions: Mapping[str, Prediction]
-) -> list[Prediction]:
+) -> None:
     if missing := [example.text for example in examples if example.text not in predictions]:
         raise ValueError(
             f"the {model} has no answer to {len(missing)} of {len(examples)} utterances, "
             f"the first is {missing[0]!r}"
         )
-    return [predictions[example.text] for example in examples]
-
-
-def _answers(predictions: Sequence[Prediction], codes: Mapping[str, int]) -> Answers:
-    served = [
-        (codes[p.served_intent or NO_ANSWER], _share(p.served_confidence)) for p in predictions
-    ]
-    own = [(codes[p.intent or NO_ANSWER], _share(p.confidence)) for p in predictions]
-    return Answers(
-        codes=tuple(code for code, _ in served),
-        confidences=tuple(confidence for _, confidence in served),
-        undone=tuple(
-            Undone(position, *classified)
-            for position, classified in enumerate(own)
-            if classified != served[position]
-        ),
-    )
-
-
-def _share(confidence: float) -> float | None:
-    return min(confidence, 1.0) if 0 <= confidence <= 1 + _ROUNDING else None

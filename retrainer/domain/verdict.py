@@ -29,6 +29,8 @@ class Check:
     `outcome` is None where the rule had nothing to compare with (no champion yet).
     `observed` and `limit` are in the unit of the rule; both stand in `sentence` too.
     `details` are further lines, such as each failed utterance.
+    A `guard` says nothing of how good the model is (its cost, the data it comes from): it may stop
+    a promotion, and never justifies one.
     """
 
     rule: str
@@ -38,6 +40,7 @@ class Check:
     limit: float | None = None
     blocking: bool = True
     details: tuple[str, ...] = ()
+    guard: bool = False
 
 
 class Rule(Protocol):
@@ -91,17 +94,16 @@ class Verdict:
 def decide(evaluation: Evaluation, policy: Policy) -> Verdict:
     """The worst outcome among the blocking checks that apply.
 
-    A policy under which no blocking check applies never promotes.
+    A policy under which no blocking check applies, guards apart, never promotes.
 
     Raises:
         IncomparableReports: champion and challenger were measured on different examples.
     """
     _require_same_examples(evaluation.champion, evaluation.challenger)
     checks = tuple(_apply(named, evaluation) for named in policy.rules)
-    deciding = [c.outcome for c in checks if c.blocking and c.outcome is not None]
-    if not deciding:
+    if not any(c.blocking and not c.guard and c.outcome is not None for c in checks):
         checks += (_nothing_decides(policy, evaluation),)
-        deciding = [Outcome.HOLD]
+    deciding = [c.outcome for c in checks if c.blocking and c.outcome is not None]
     return Verdict(max(deciding, key=lambda o: o.severity), policy.name, checks)
 
 
@@ -121,6 +123,7 @@ def _apply(named: NamedRule, evaluation: Evaluation) -> Check:
         limit=found.limit,
         blocking=named.blocking,
         details=found.details,
+        guard=found.guard,
     )
 
 

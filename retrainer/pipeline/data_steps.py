@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -149,7 +150,13 @@ def separate(cycle: Cycle, state: State, world: World) -> State:
     )
     records.write_training_project(world.artifacts, cycle.challenger, copy)
     keys = {example_key(text) for text in seen}
-    manifest = records.Manifest(snapshot.digest, tuple(sorted(keys)), len(contents.examples))
+    labels = Counter(example.intent for example in parts.training if example.intent)
+    manifest = records.Manifest(
+        snapshot.digest,
+        tuple(sorted(keys)),
+        examples=len(contents.examples),
+        labels=dict(sorted(labels.items())),
+    )
     records.write_manifest(world.artifacts, cycle.challenger, manifest)
     data = DataSummary(
         examples=len(contents.examples),

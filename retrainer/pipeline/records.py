@@ -4,7 +4,7 @@ Names are fixed here, so that a resumed cycle finds them again.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,12 +28,14 @@ class Contents:
 class Manifest:
     """What a model was trained on: the snapshot, and the `example_key` of every text, sorted.
 
-    `examples` is how many labelled examples the snapshot held, those of the holdout included.
+    `examples` is how many labelled examples the snapshot held, those of the holdout included, and
+    `labels` how many of each intent it trained on.
     """
 
     snapshot: str
     keys: tuple[str, ...]
     examples: int = 0
+    labels: Mapping[str, int] = field(default_factory=dict)
 
 
 _Record = TypeVar("_Record")

@@ -7,7 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from retrainer.domain.cycle import Cycle, Promotion, State
-from retrainer.pipeline import data_steps, model_steps, promotion_steps, records
+from retrainer.pipeline import (
+    data_steps,
+    evaluation_step,
+    model_steps,
+    promotion_steps,
+    records,
+)
 from retrainer.pipeline.world import World
 
 
@@ -64,7 +70,7 @@ CYCLE: tuple[Step, ...] = (
     Step("split", data_steps.separate, undo=forget),
     Step("train", model_steps.train, undo=forget),
     Step("upload", model_steps.upload, undo=remove_model),
-    Step("evaluate", model_steps.evaluate),
+    Step("evaluate", evaluation_step.evaluate),
     Step("decide", model_steps.decide),
     Step("promote", promotion_steps.promote, promotion=promotion_steps.promotion),
     Step("confirm", promotion_steps.confirm),

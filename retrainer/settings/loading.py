@@ -16,6 +16,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from retrainer.domain.policies import POLICIES
 from retrainer.errors import ConfigurationError
 from retrainer.settings.credentials import with_credentials
 from retrainer.settings.environment import CONFIG_VARIABLE, place, require_known
@@ -133,7 +134,7 @@ def _check_policies(path: Path, settings: Settings) -> None:
         try:
             policy_of(settings, assistant.policy, where=path)
         except KeyError:
-            known = ", ".join(["default", *settings.policies])
+            known = ", ".join(dict.fromkeys([*POLICIES, *settings.policies]))
             raise ConfigurationError(
                 f"{path}: assistants.{name}.policy: unknown policy {assistant.policy!r}; "
                 f"known are {known}"

@@ -7,21 +7,22 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from retrainer.domain.rules import DEFAULT_POLICY, RULES
+from retrainer.domain.policies import POLICIES
+from retrainer.domain.rules import RULES
 from retrainer.domain.verdict import NamedRule, Policy
 from retrainer.errors import ConfigurationError
 from retrainer.settings.model import Settings
 
 
 def policy_of(settings: Settings, name: str, *, where: Path) -> Policy:
-    """The policy of this name; `default` is built in and may be replaced.
+    """The policy of this name; those that are built in may be replaced.
 
     Raises:
         KeyError: there is no policy of this name.
         ConfigurationError: a rule is unknown or its limits make no sense, with the key's path.
     """
-    if name == DEFAULT_POLICY.name and name not in settings.policies:
-        return DEFAULT_POLICY
+    if name in POLICIES and name not in settings.policies:
+        return POLICIES[name]
     rules = settings.policies[name]
     return Policy(
         name,

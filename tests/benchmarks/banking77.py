@@ -62,7 +62,7 @@ def compare() -> Comparison:
         return Comparison(
             TITLE, skipped=f"there is no {data}; set {DATA} to the folder that holds banking77/"
         )
-    test_set = nlu_files.write(_FOLDER / "test.yml", _read(data / "test.csv"))
+    test_set = nlu_files.write(_FOLDER / "test.yml", read(data / "test.csv"))
     models = {name: _train(name, data / "train.csv") for name in EXAMPLES}
     theirs: dict[str, list[Run]] = {name: [] for name in EXAMPLES}
     ours, again = [], []
@@ -98,7 +98,7 @@ def compare() -> Comparison:
     )
 
 
-def _read(file: Path, most: int | None = None) -> Mapping[str, list[str]]:
+def read(file: Path, most: int | None = None) -> Mapping[str, list[str]]:
     """The texts of each intent, at most so many of one."""
     texts: dict[str, list[str]] = defaultdict(list)
     with file.open(encoding="utf-8", newline="") as rows:
@@ -123,7 +123,7 @@ def _train(name: str, file: Path) -> Path:
         say(f"BANKING77: training the {name}, once (minutes)")
         folder = _FOLDER / "training"
         shutil.rmtree(folder, ignore_errors=True)
-        nlu_files.write(folder / "nlu.yml", _read(file, EXAMPLES[name]))
+        nlu_files.write(folder / "nlu.yml", read(file, EXAMPLES[name]))
         (folder / "config.yml").write_text(_CONFIG, encoding="utf-8")
         words = "rasa train nlu --nlu nlu.yml --config config.yml --out . --fixed-model-name model"
         measure(words.split(), folder=folder)

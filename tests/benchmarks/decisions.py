@@ -14,6 +14,7 @@ import argparse
 import sys
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -30,7 +31,7 @@ from retrainer.domain.decision_rules import (
     not_worse,
     strictly_better,
 )
-from retrainer.domain.paired import Answers, PairedAnswers
+from retrainer.domain.paired import PairedAnswers
 from retrainer.domain.resampling import bootstrap
 from retrainer.domain.simulation import (
     DRAWS,
@@ -159,9 +160,9 @@ def made_up(items: int, intents: int, seed: int) -> PairedAnswers:
     before = np.where(generator.random(items) < 0.92, gold, other)
     changed = np.where(generator.random(items) < 0.5, gold, third)
     after = np.where(generator.random(items) < 0.9, before, changed)
-    answers = [Answers(tuple(codes.tolist()), (0.5,) * items) for codes in (before, after)]
-    labels = tuple(f"intent {number:02}" for number in range(intents))
-    return PairedAnswers(labels, tuple(gold.tolist()), *answers)
+    names = [f"intent {number:02}" for number in range(intents)]
+    triples = zip(gold.tolist(), before.tolist(), after.tolist(), strict=True)
+    return PairedAnswers.of(Counter((names[g], names[b], names[a]) for g, b, a in triples))
 
 
 def speed(seed: int) -> None:
@@ -179,9 +180,8 @@ def speed(seed: int) -> None:
         f"ours: 10,000 resamples of {len(ours.averages) + len(ours.intents)} figures in "
         f"{wall:.2f} s ({cpu:.2f} s of processor), at most {peak:.0f} MB"
     )
-    columns = [
-        np.array(c) for c in (answers.gold, answers.champion.codes, answers.challenger.codes)
-    ]
+    rows = np.array(answers.counts)
+    columns = list(np.repeat(rows[:, :3], rows[:, 3], axis=0).T)
 
     def macro(gold: np.ndarray, said: np.ndarray) -> float:
         support, answered = np.bincount(gold, minlength=77), np.bincount(said, minlength=77)

@@ -12,7 +12,8 @@ from measurement import rasa_python
 
 from retrainer.adapters.artifacts import FolderArtifacts
 from retrainer.adapters.rasa_client import RasaClient
-from retrainer.domain.evaluation import TestSet, report
+from retrainer.domain.comparison import report
+from retrainer.domain.evaluation import TestSet
 from retrainer.pipeline import records
 
 

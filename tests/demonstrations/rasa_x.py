@@ -37,7 +37,7 @@ servers = [{{ url = "{rasa}" }}]
 
 [policies.default]
 good_enough = {{ rule = "floor", metric = "f1_weighted", minimum = 0.6 }}
-better = {{ rule = "gain", metric = "f1_weighted", more_than = 0.0 }}
+better = {{ rule = "simple", metric = "f1_weighted", more_than = 0.0 }}
 must_pass = {{ rule = "must_pass" }}
 intents = {{ rule = "intent_drop", maximum = 0.10, minimum_support = 10 }}
 platform = {{ rule = "platform_gain", blocking = false }}

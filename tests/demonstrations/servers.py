@@ -29,7 +29,7 @@ port = 0
 
 [policies.default]
 good_enough = {{ rule = "floor", metric = "f1_weighted", minimum = 0.6 }}
-better = {{ rule = "gain", metric = "f1_weighted", more_than = 0.0 }}
+better = {{ rule = "simple", metric = "f1_weighted", more_than = 0.0 }}
 must_pass = {{ rule = "must_pass" }}
 intents = {{ rule = "intent_drop", maximum = 0.10, minimum_support = 10 }}
 """

@@ -40,7 +40,7 @@ def test_of_several_assistants_one_is_broken_and_one_is_held(trained: Workplace,
         ASSISTANT.format(name="broken")
         + ASSISTANT.format(name="shop").replace("easy", "careful")
         + POLICY
-        + '[policies.careful]\nbetter = { rule = "gain", metric = "f1_weighted" }\n'
+        + '[policies.careful]\nbetter = { rule = "simple", metric = "f1_weighted" }\n'
     )
     (place.folder / "broken" / "domain.yml").unlink()
     place.run("run-once", "--assistant", "shop", "--exit-code", code=11)

@@ -17,11 +17,20 @@ from retrainer.domain.cycle import (
 )
 from retrainer.domain.evaluation import Evaluation, Flip, LeftOut, MustPassResult, Report
 from retrainer.domain.metrics import IntentFigures
-from retrainer.domain.rules import DEFAULT_POLICY
-from retrainer.domain.verdict import Outcome, decide
+from retrainer.domain.rules import IntentDrop, MustPassUtterances, Simple
+from retrainer.domain.verdict import NamedRule, Outcome, Policy, decide
 from retrainer.ports import CycleReport
 
 STARTED = datetime(2026, 11, 21, 1, 0, 0, tzinfo=UTC)
+#: What decides in these reports: figures alone, no paired answers.
+POLICY = Policy(
+    "default",
+    (
+        NamedRule("better", Simple(metric="f1_weighted")),
+        NamedRule("must_pass", MustPassUtterances()),
+        NamedRule("intents", IntentDrop()),
+    ),
+)
 CHAMPION = "helpdesk-20261118-010000-5"
 INTENTS = (
     "cancel_order",
@@ -169,7 +178,7 @@ def _state(measured: Evaluation) -> State:
         uploaded=True,
         champion=CHAMPION if measured.champion else None,
         evaluation=measured,
-        verdict=decide(measured, DEFAULT_POLICY),
+        verdict=decide(measured, POLICY),
     )
 
 

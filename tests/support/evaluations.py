@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from retrainer.domain.evaluation import Evaluation, MustPassResult, Report
 from retrainer.domain.examples import Example
 from retrainer.domain.metrics import LOWER_IS_BETTER, METRICS, IntentFigures
+from retrainer.domain.paired import PairedAnswers
 from retrainer.domain.predictions import Prediction
 from retrainer.domain.rules import (
     Floor,
-    Gain,
     IntentDrop,
     MustPassUtterances,
     PlatformGain,
+    Simple,
     Superiority,
 )
 from retrainer.domain.verdict import NamedRule, Policy
@@ -61,6 +62,16 @@ def report(
     )
 
 
+def paired_answers(wins: int, losses: int, items: int) -> PairedAnswers:
+    """Answers to utterances of one intent, of which so many are right of one model alone."""
+    counts = {
+        ("greet", "other", "greet"): wins,
+        ("greet", "greet", "other"): losses,
+        ("greet", "greet", "greet"): items - wins - losses,
+    }
+    return PairedAnswers.of({triple: number for triple, number in counts.items() if number})
+
+
 def policy(*rules: object, blocking: bool = True) -> Policy:
     """A policy of these rules, named by their position."""
     named = (NamedRule(f"rule_{n}", rule, blocking=blocking) for n, rule in enumerate(rules))  # type: ignore[arg-type]
@@ -77,7 +88,7 @@ def rules() -> st.SearchStrategy[object]:
     """Any rule with any limits."""
     return st.one_of(
         st.builds(Floor, st.sampled_from(HIGHER_IS_BETTER[:3]), shares),
-        st.builds(Gain, st.sampled_from(HIGHER_IS_BETTER[:3]), shares),
+        st.builds(Simple, st.sampled_from(HIGHER_IS_BETTER[:3]), shares),
         st.builds(IntentDrop, shares, st.integers(1, 30)),
         st.builds(MustPassUtterances, shares),
         st.builds(PlatformGain, shares),

@@ -8,7 +8,7 @@ from pathlib import Path
 from retrainer.adapters.artifacts import FolderArtifacts
 from retrainer.adapters.directory_source import DirectorySource
 from retrainer.adapters.snapshots import FolderSnapshots
-from retrainer.domain.rules import Floor, Gain, IntentDrop, MustPassUtterances
+from retrainer.domain.rules import Floor, IntentDrop, MustPassUtterances, Simple
 from retrainer.domain.verdict import NamedRule, Policy
 from retrainer.pipeline.conclusion import EVENTS
 from retrainer.pipeline.runner import run_cycle
@@ -25,7 +25,7 @@ POLICY = Policy(
     "test",
     (
         NamedRule("good_enough", Floor("f1_weighted", 0.5)),
-        NamedRule("better", Gain("f1_weighted")),
+        NamedRule("better", Simple("f1_weighted")),
         NamedRule("must_pass", MustPassUtterances()),
         NamedRule("intents", IntentDrop()),
     ),

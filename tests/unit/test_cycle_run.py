@@ -8,7 +8,7 @@ import pytest
 from support.worlds import Laboratory, mislabelled, utterances
 
 from retrainer.domain.cycle import Finding, PromotionReason, Severity, Status
-from retrainer.domain.rules import Gain
+from retrainer.domain.rules import Simple
 from retrainer.domain.verdict import NamedRule, Outcome, Policy
 from retrainer.errors import ModelConflict, PlatformError
 from retrainer.pipeline import records
@@ -95,7 +95,7 @@ def test_force_trains_unchanged_data(served):
 
 def test_a_changed_policy_is_a_changed_input(served):
     """What decides is part of what a verdict depends on."""
-    served.policy = Policy("other", (NamedRule("better", Gain("accuracy")),))
+    served.policy = Policy("other", (NamedRule("better", Simple("accuracy")),))
     assert served.run().cycle.status is Status.COMPLETED
 
 

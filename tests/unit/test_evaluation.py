@@ -5,15 +5,12 @@ import math
 import pytest
 from support.evaluations import example, prediction
 
-from retrainer.domain.evaluation import (
-    LeftOut,
-    TestSet,
-    assess_must_pass,
-    find_flips,
-    report,
-    unseen,
-)
+from retrainer.domain.comparison import compare, find_flips, report, unseen
+from retrainer.domain.evaluation import LeftOut, TestSet
 from retrainer.domain.examples import Entity, Example, MustPass, example_key
+from retrainer.domain.metrics import EntityFigures
+from retrainer.domain.must_pass import assess_must_pass
+from retrainer.domain.paired import PairedCounts
 from retrainer.domain.predictions import Prediction
 
 ORDER = Entity("order_number", "A-1234", 9, 15)
@@ -83,6 +80,53 @@ def test_flips_are_where_one_model_is_right_and_the_other_wrong():
         ("won", "b", "a", False),
     ]
     assert (flips[0].champion_confidence, flips[0].challenger_confidence) == (0.9, 0.95)
+
+
+def test_flips_are_what_users_notice():
+    """A fallback in the place of the right answer is a regression, whatever the classifier said."""
+    tests = TestSet((example("one", "a"),))
+    fallback = {"one": Prediction("one", "a", 0.3, "nlu_fallback", 0.7)}
+    flips = find_flips(tests, answers(one="a"), fallback)
+    assert [(f.champion, f.challenger, f.regression) for f in flips] == [
+        ("a", "nlu_fallback", True)
+    ]
+
+
+def test_a_comparison_holds_the_paired_answers():
+    """Wins and losses as served and as classified, for entities and responses each on its own."""
+    order = Entity("order", "A-1", 0, 3)
+    tests = TestSet(
+        (Example("A-1", "a", entities=(order,)), Example("two", "faq", response="faq/two"))
+    )
+    before = answers(two="faq") | {
+        "A-1": Prediction("A-1", "a", 0.3, "nlu_fallback", 0.7, entities=(order,))
+    }
+    after = {
+        "A-1": Prediction("A-1", "a", 0.9, "a", 0.9, entities=(Entity("city", "A", 0, 1),)),
+        "two": Prediction("two", "faq", 0.9, "faq", 0.9, response="faq/two"),
+    }
+    made = compare(
+        tests,
+        challenger=report("new", tests, after, knows=["a", "faq"]),
+        after=after,
+        champion=report("old", tests, before, knows=["a"]),
+        before=before,
+        intents={"a", "faq", "rare"},
+    )
+    assert made.served is not None
+    assert made.classified is not None
+    assert made.served.totals == PairedCounts(2, wins=1, losses=0)
+    assert made.classified.totals == PairedCounts(2, wins=0, losses=0)
+    assert made.entities == {"city": PairedCounts(1, 0, 1), "order": PairedCounts(1, 0, 1)}
+    assert made.responses == PairedCounts(1, wins=1, losses=0)
+    assert made.known_to_both == {"a"}
+    assert made.unmeasured == ("rare",)
+    assert made.challenger.entities == {
+        "city": EntityFigures(0, 0, 0, 0),
+        "order": EntityFigures(0, 0, 0, 1),
+    }
+    assert made.champion is not None
+    assert made.champion.entities == {"order": EntityFigures(1, 1, 1, 1)}
 
 
 def must(minimum: float = 0.0, *entities: Entity) -> MustPass:

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from support.evaluations import example, prediction
 
-from retrainer.domain.evaluation import TestSet, find_flips
+from retrainer.domain.comparison import find_flips
+from retrainer.domain.evaluation import TestSet
 from retrainer.domain.examples import Example
 from retrainer.domain.metrics import measure
-from retrainer.domain.paired import NO_ANSWER, Answers, PairedAnswers, Undone, pair
+from retrainer.domain.paired import NO_ANSWER, PairedAnswers, PairedCounts, pair
 from retrainer.domain.predictions import Prediction
 
 EXAMPLES = [example("hi", "greet"), example("bye", "part"), example("where is it", "track")]
@@ -46,40 +47,36 @@ def comparisons(draw):
     return examples, model(), model()
 
 
-def named(paired, codes):
-    return [paired.labels[code] for code in codes]
-
-
 def test_what_users_get_and_what_the_classifier_said():
     """A fallback is an answer of its own, and can be undone."""
-    paired = pair(EXAMPLES, BEFORE, AFTER)
-    assert len(paired) == 3
-    assert named(paired, paired.gold) == ["greet", "part", "track"]
-    assert named(paired, paired.champion.codes) == ["greet", "nlu_fallback", NO_ANSWER]
-    assert paired.champion.confidences == (0.9, 0.7, 0.0)
-    own = paired.classified()
-    assert named(own, own.champion.codes) == ["greet", "part", NO_ANSWER]
-    assert own.champion.confidences == (0.9, 0.3, 0.0)
-    assert own.classified() == own
-    assert (paired.wins, paired.losses) == (2, 1)
-    assert (own.wins, own.losses) == (1, 1)
+    served = pair(EXAMPLES, BEFORE, AFTER)
+    assert len(served) == 3
+    assert served.triples() == {
+        ("greet", "greet", "part"): 1,
+        ("part", "nlu_fallback", "part"): 1,
+        ("track", NO_ANSWER, "track"): 1,
+    }
+    classified = pair(EXAMPLES, BEFORE, AFTER, "classified")
+    assert classified.triples()["part", "part", "part"] == 1
+    assert served.totals == PairedCounts(3, wins=2, losses=1)
+    assert classified.totals == PairedCounts(3, wins=1, losses=1)
 
 
 @given(comparisons())
 def test_both_ways_of_counting_are_those_of_the_figures(compared):
     """Accuracy as served and by the classifier, and the flips, are the same as elsewhere."""
     examples, before, after = compared
-    paired = pair(examples, before, after)
-    own = paired.classified()
-    flips = find_flips(TestSet(tuple(e for e in examples if e.intent)), before, after)
-    assert own.losses == sum(flip.regression for flip in flips)
-    assert own.wins == len(flips) - own.losses
-    for predictions, which in ((before, "champion"), (after, "challenger")):
-        metrics = measure(examples, [predictions[e.text] for e in examples]).metrics
-        for answers, name in ((own, "accuracy"), (paired, "served_accuracy")):
-            codes = getattr(answers, which).codes
-            right = sum(a == g for a, g in zip(codes, answers.gold, strict=True))
-            assert right == pytest.approx(metrics.get(name, 0.0) * len(paired))
+    flips = find_flips(TestSet(tuple(examples)), before, after)
+    served = pair(examples, before, after).totals
+    assert served.losses == sum(flip.regression for flip in flips)
+    assert served.wins == len(flips) - served.losses
+    first, second = (
+        measure(examples, [predictions[e.text] for e in examples]).metrics
+        for predictions in (before, after)
+    )
+    for answers, name in (("served", "served_accuracy"), ("classified", "accuracy")):
+        counts = pair(examples, before, after, answers).totals
+        assert counts.gain == pytest.approx(second.get(name, 0.0) - first.get(name, 0.0))
 
 
 @given(comparisons())
@@ -92,15 +89,27 @@ def test_it_is_kept_as_json(compared):
 
 @given(comparisons(), st.sets(st.sampled_from(["greet", "part", "track", "other"])))
 def test_the_comparison_can_be_narrowed(compared, intents):
-    """Only utterances of these intents stay, with everything that is known of them."""
+    """Only utterances of these intents stay."""
     examples, before, after = compared
-    paired = pair(examples, before, after)
-    narrow = paired.among(intents)
+    narrow = pair(examples, before, after).among(intents)
     direct = pair([e for e in examples if e.intent in intents], before, after)
     assert narrow.triples() == direct.triples()
-    assert narrow.classified().triples() == direct.classified().triples()
-    assert narrow.champion.confidences == direct.champion.confidences
     assert narrow.digest == direct.digest
+    assert narrow.totals == direct.totals
+
+
+@given(comparisons())
+def test_the_intents_add_up(compared):
+    """Each utterance is counted for the intent that it is annotated with."""
+    paired = pair(*compared)
+    each = paired.by_intent()
+    assert {intent: len(paired.among({intent})) for intent in each} == {
+        intent: counts.items for intent, counts in each.items()
+    }
+    for name in ("items", "wins", "losses"):
+        assert sum(getattr(counts, name) for counts in each.values()) == getattr(
+            paired.totals, name
+        )
 
 
 @given(comparisons(), st.randoms(use_true_random=False))
@@ -110,7 +119,7 @@ def test_the_digest_is_of_the_answers_not_of_their_order(compared, shuffler):
     paired = pair(examples, before, after)
     shuffled = [*examples]
     shuffler.shuffle(shuffled)
-    assert pair(shuffled, before, after).digest == paired.digest
+    assert pair(shuffled, before, after) == paired
     other = pair(
         [*examples, example("one more", "greet")],
         *(m | {"one more": prediction("one more", "greet")} for m in (before, after)),
@@ -124,22 +133,6 @@ def test_utterances_without_an_intent_are_left_out():
     assert pair([*EXAMPLES, nameless], BEFORE, AFTER) == pair(EXAMPLES, BEFORE, AFTER)
 
 
-@pytest.mark.parametrize("confidence", [math.nan, math.inf, -math.inf, -0.1, 1.1])
-def test_what_is_no_probability_is_noted(confidence):
-    """Such a confidence is none, and is counted; it never becomes a number."""
-    strange = AFTER | {"hi": prediction("hi", "greet", confidence)}
-    paired = pair(EXAMPLES, BEFORE, strange)
-    assert paired.challenger.confidences == (None, 0.6, 0.5)
-    assert paired.challenger.without_confidence == 1
-    assert paired.champion.without_confidence == 0
-
-
-def test_rounding_above_one_is_one():
-    """Rasa adds up probabilities in single precision."""
-    sure = AFTER | {"hi": prediction("hi", "greet", 1.0000001192092896)}
-    assert pair(EXAMPLES, BEFORE, sure).challenger.confidences[0] == 1.0
-
-
 def test_answers_to_a_part_only_are_refused():
     """How many are missing, of how many, and one of them."""
     part = {"hi": AFTER["hi"]}
@@ -149,42 +142,32 @@ def test_answers_to_a_part_only_are_refused():
         pair(EXAMPLES, part, AFTER)
 
 
-def test_fallbacks_that_are_not_known_are_not_guessed():
-    """Predictions stored elsewhere may lack the classifier's own answers."""
-    paired = pair(EXAMPLES, BEFORE, AFTER)
-    unknown = replace(paired, champion=replace(paired.champion, undone=None))
-    assert unknown.wins == paired.wins
-    assert unknown.among({"greet"}).champion.undone is None
-    with pytest.raises(ValueError, match="before the fallback is not known"):
-        unknown.classified()
-
-
-SOUND = Answers((0, 1), (0.5, 0.5))
-
-
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("change", "problem"),
     [
-        ({"labels": ("a", "a", "b")}, "some are the same"),
-        ({"gold": (0, 3)}, "annotation: code 3 has no label, there are 3"),
-        ({"gold": (0, -1)}, "code -1 has no label"),
-        ({"gold": (0, 2)}, "without an annotated intent"),
-        ({"gold": (0, 1, 0)}, "champion: 2 answers with 2 confidences to 3 utterances"),
-        ({"challenger": Answers((0, 5), (0.5, 0.5))}, "challenger: code 5"),
-        ({"challenger": Answers((0, 1), (0.5,))}, "2 answers with 1 confidences"),
-        ({"challenger": Answers((0, 1), (0.5, math.nan))}, "between 0 and 1, not nan"),
-        ({"challenger": Answers((0, 1), (0.5, 1.5))}, "between 0 and 1, not 1.5"),
-        ({"challenger": replace(SOUND, undone=(Undone(2, 0, 0.1),))}, "at positions .2."),
-        ({"challenger": replace(SOUND, undone=(Undone(1, 7, 0.1),))}, "code 7"),
-        ({"challenger": replace(SOUND, undone=(Undone(1, 0, math.nan),))}, "not nan"),
-        (
-            {"challenger": replace(SOUND, undone=(Undone(1, 0, 0.1), Undone(0, 0, 0.1)))},
-            "at positions .1, 0.",
-        ),
+        ({"labels": ("greet", "greet", "part")}, "some are the same"),
+        ({"counts": ((0, 0, 7, 1),)}, "not a count of a triple of 3 labels"),
+        ({"counts": ((0, 0, 1, 0),)}, "not a count of a triple of 3 labels"),
+        ({"counts": ((0, 0, 1, 1), (0, 0, 1, 2))}, "must rise"),
+        ({"labels": ("", "greet", "part")}, "without an annotated intent"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(changes, message):
-    """A file that was cut, changed or written by something else never becomes a verdict."""
-    sound = PairedAnswers(("a", "b", NO_ANSWER), (0, 1), SOUND, SOUND)
-    with pytest.raises(ValueError, match=message):
-        replace(sound, **changes)
+def test_what_does_not_fit_together_is_refused(change, problem):
+    """A record that was damaged or made up is not decided on."""
+    paired = PairedAnswers(("greet", "part", "track"), ((0, 0, 1, 3),))
+    with pytest.raises(ValueError, match=problem):
+        replace(paired, **change)
+
+
+@pytest.mark.parametrize("counts", [(3, 2, 2), (3, -1, 0), (3, 0, -1)])
+def test_counts_that_cannot_be_are_refused(counts):
+    """Wins and losses are among the items."""
+    with pytest.raises(ValueError, match="wins and"):
+        PairedCounts(*counts)
+
+
+def test_shares_of_nothing():
+    """Without an item there is neither gain nor discordance."""
+    assert (PairedCounts(0, 0, 0).gain, PairedCounts(0, 0, 0).discordance) == (0, 0)
+    assert PairedCounts(10, 3, 1).gain == pytest.approx(0.2)
+    assert PairedCounts(10, 3, 1).discordance == pytest.approx(0.4)

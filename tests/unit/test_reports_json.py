@@ -21,11 +21,13 @@ KEYS = {
     "promoted": "from to",
     "verdict": "outcome policy checks reason",
     "verdict.checks": "rule outcome sentence observed limit blocking details",
-    "evaluation": "challenger champion left_out champion_known flips unmeasured",
+    "evaluation": "challenger champion left_out champion_known flips unmeasured served classified "
+    "entities responses",
     "evaluation.left_out": "challenger_saw champion_saw",
     "evaluation.flips": "text intent champion champion_confidence challenger challenger_confidence "
     "regression",
-    "evaluation.champion": "model test_set examples metrics intents must_pass platform",
+    "evaluation.champion": "model test_set examples metrics intents entities must_pass knows "
+    "platform",
     "evaluation.champion.intents.greet": "precision recall f1 support confused_with",
     "evaluation.champion.must_pass": "text expected answered confidence problem",
 }

@@ -3,24 +3,21 @@
 from dataclasses import replace
 
 import pytest
-from support.evaluations import policy, report
+from support.evaluations import paired_answers, policy, report
 
-from retrainer.domain.evaluation import Evaluation, Flip
+from retrainer.domain.evaluation import Evaluation
 from retrainer.domain.rules import Floor, Superiority
 from retrainer.domain.verdict import Outcome, decide
 
 
 def compared(wins, losses, examples):
     """Two models that differ on so many of the examples."""
-    flips = tuple(
-        Flip(f"utterance {n}", "greet", "a", 0.9, "b", 0.9, regression=n >= wins)
-        for n in range(wins + losses)
-    )
 
     def one(model):
         return replace(report(model, metrics={"accuracy": 0.9}), examples=examples)
 
-    return Evaluation(one("challenger"), one("champion"), flips=flips)
+    paired = paired_answers(wins, losses, examples)
+    return Evaluation(one("challenger"), one("champion"), served=paired, classified=paired)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +35,11 @@ def compared(wins, losses, examples):
         (40, 20, 1000, Superiority(min_gain=0.02), Outcome.REJECT),
         (40, 19, 1000, Superiority(min_gain=0.02), Outcome.PROMOTE),
         (40, 20, 1000, Superiority(alpha=0.001), Outcome.HOLD),
+        (9, 5, 299, Superiority(0.23, minimum_items=300), Outcome.PROMOTE),
+        (9, 5, 299, Superiority(0.23, minimum_items=300, alpha_if_few=0.05), Outcome.HOLD),
+        (12, 4, 299, Superiority(0.23, minimum_items=300, alpha_if_few=0.05), Outcome.PROMOTE),
+        (5, 5, 299, Superiority(0.23, minimum_items=300), Outcome.HOLD),
+        (5, 5, 300, Superiority(0.23, minimum_items=300), Outcome.REJECT),
     ],
 )
 def test_the_test_alone_decides(wins, losses, examples, rule, outcome):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from retrainer.domain.rules import DEFAULT_POLICY, Floor
+from retrainer.domain.policies import DEFAULT
+from retrainer.domain.rules import Floor
 from retrainer.errors import EXIT_CONFIGURATION, ConfigurationError
 from retrainer.settings import find_config, load, policy_of
 
@@ -36,7 +37,7 @@ def test_a_minimal_file_is_enough(tmp_path):
     assert assistant.source.type == "directory"
     assert assistant.source.options == {"path": "project"}
     assert assistant.training.time_limit == timedelta(hours=4)
-    assert policy_of(settings, assistant.policy, where=tmp_path) is DEFAULT_POLICY
+    assert policy_of(settings, assistant.policy, where=tmp_path) is DEFAULT
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_minimal_file_is_enough(tmp_path):
             "training.time_limit: a dur",
         ),
         (MINIMAL + "must_pass = ['../outside.yml']", "helpdesk.must_pass.0: '../outside.yml' must"),
-        (MINIMAL + "policy = 'strict'", "policy: unknown policy 'strict'; known are default"),
+        (MINIMAL + "policy = 'odd'", "policy: unknown policy 'odd'; known are default"),
         ("databse = 'x'" + MINIMAL, "databse: unknown key, did you mean database?"),
         (
             "[assistants.'Help Desk']\nsource = {type='directory'}",
@@ -76,7 +77,7 @@ def test_an_error_names_the_file_and_the_key(tmp_path, content, place):
 @pytest.mark.parametrize(
     ("rule", "place"),
     [
-        ("a = { rule = 'flor' }", "policies.p.a.rule: unknown rule 'flor'; known are floor, gain"),
+        ("a = { rule = 'flor' }", "policies.p.a.rule: unknown rule 'flor'; known are floor, "),
         ("a = { minimum = 1 }", "policies.p.a.rule: missing"),
         ("a = { rule = 'floor', metric = 'f2', minimum = 0.5 }", "unknown metric 'f2'"),
         ("a = { rule = 'floor', metric = 'accuracy', minimum = 1.5 }", "between 0 and 1, not 1.5"),
@@ -86,7 +87,7 @@ def test_an_error_names_the_file_and_the_key(tmp_path, content, place):
             "policies.p.a.limit: unknown key; rule must_pass",
         ),
         ("a = { rule = 'must_pass', blocking = 1 }", "policies.p.a.blocking: true or false"),
-        ("a = { rule = 'gain', metric = 'fallback_rate' }", "is better when it is lower"),
+        ("a = { rule = 'simple', metric = 'fallback_rate' }", "is better when it is lower"),
     ],
 )
 def test_a_wrong_rule_is_refused_at_the_start(tmp_path, rule, place):

@@ -20,13 +20,13 @@ from support.evaluations import (
 )
 
 from retrainer.domain.evaluation import Evaluation
+from retrainer.domain.policies import POLICIES
 from retrainer.domain.rules import (
-    DEFAULT_POLICY,
     RULES,
     Floor,
-    Gain,
     IntentDrop,
     MustPassUtterances,
+    Simple,
 )
 from retrainer.domain.rules.limits import points
 from retrainer.domain.verdict import NamedRule, Outcome, Policy, decide
@@ -79,7 +79,7 @@ def test_a_metric_that_was_not_measured_never_promotes(evaluation, chosen, name,
     """Whatever else a policy asks, a blocking rule on a missing metric withholds the promotion."""
     challenger = with_metric(evaluation.challenger, name, value)
     unmeasured = Evaluation(challenger, evaluation.champion)
-    asked = [Floor(name, limit)] + ([Gain(name, limit)] if evaluation.champion else [])
+    asked = [Floor(name, limit)] + ([Simple(name, limit)] if evaluation.champion else [])
     for rule in asked:
         policy_with = replace(chosen, rules=(*chosen.rules, NamedRule("asked", rule)))
         assert decide(unmeasured, policy_with).outcome is not Outcome.PROMOTE
@@ -96,7 +96,7 @@ def test_a_champion_that_was_not_measured_is_never_replaced_by_a_gain(
 ):
     """A gain over nothing is no gain."""
     unmeasured = replace(evaluation, champion=with_metric(evaluation.champion, name, value))
-    policy_with = replace(chosen, rules=(*chosen.rules, NamedRule("asked", Gain(name))))
+    policy_with = replace(chosen, rules=(*chosen.rules, NamedRule("asked", Simple(name))))
     assert decide(unmeasured, policy_with).outcome is not Outcome.PROMOTE
 
 
@@ -234,20 +234,17 @@ def test_a_policy_of_advice_alone_holds_and_says_why():
 
 def test_a_first_model_without_floors_holds_and_says_what_to_do():
     """The default policy compares; a first model without must-pass utterances needs a person."""
-    verdict = decide(Evaluation(report(metrics={"f1_weighted": 1.0})), DEFAULT_POLICY)
+    verdict = decide(Evaluation(report(metrics={"f1_weighted": 1.0})), POLICIES["default"])
     assert verdict.outcome is Outcome.HOLD
     assert "add a floor or must-pass utterances" in verdict.reason
 
 
-def test_the_default_policy_is_what_the_manual_says():
-    """Strictly better weighted F1, all must-pass right, no intent of 10 down by over 10 points."""
-    assert [named.rule for named in DEFAULT_POLICY.rules] == [
-        Gain("f1_weighted", 0.0),
-        MustPassUtterances(0.0),
-        IntentDrop(0.10, 10),
-    ]
-    assert all(named.blocking for named in DEFAULT_POLICY.rules)
-    assert {type(named.rule) for named in DEFAULT_POLICY.rules} < set(RULES.values())
+@given(st.sampled_from(sorted(POLICIES)))
+def test_a_policy_that_is_shipped_is_called_by_its_name(name):
+    """What the config names is what the verdict names, and something in it decides."""
+    assert POLICIES[name].name == name
+    assert any(named.blocking for named in POLICIES[name].rules)
+    assert {type(named.rule) for named in POLICIES[name].rules} <= set(RULES.values())
 
 
 def test_points_show_their_sign():

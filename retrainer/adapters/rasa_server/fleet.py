@@ -22,8 +22,8 @@ from retrainer.adapters.rasa_server.server import (
     ServerOptions,
     is_away,
 )
-from retrainer.domain.evaluation import assess_must_pass
 from retrainer.domain.examples import MustPass
+from retrainer.domain.must_pass import assess_must_pass
 from retrainer.errors import PlatformError, PlatformNotReady, ServerError
 
 _LOG = logging.getLogger(__name__)

@@ -7,39 +7,28 @@ here under the name that the config uses.
 from collections.abc import Mapping
 
 from retrainer.domain.rules.floor import Floor
-from retrainer.domain.rules.gain import Gain
 from retrainer.domain.rules.intent_drop import IntentDrop
 from retrainer.domain.rules.must_pass import MustPassUtterances
 from retrainer.domain.rules.platform_gain import PlatformGain
+from retrainer.domain.rules.simple import Simple
 from retrainer.domain.rules.superiority import Superiority
-from retrainer.domain.verdict import NamedRule, Policy, Rule
+from retrainer.domain.verdict import Rule
 
 RULES: Mapping[str, type[Rule]] = {
     "floor": Floor,
-    "gain": Gain,
     "intent_drop": IntentDrop,
     "must_pass": MustPassUtterances,
     "platform_gain": PlatformGain,
+    "simple": Simple,
     "superiority": Superiority,
 }
 
-#: Used where the config names no policy.
-DEFAULT_POLICY = Policy(
-    "default",
-    (
-        NamedRule("better", Gain(metric="f1_weighted")),
-        NamedRule("must_pass", MustPassUtterances()),
-        NamedRule("intents", IntentDrop()),
-    ),
-)
-
 __all__ = [
-    "DEFAULT_POLICY",
     "RULES",
     "Floor",
-    "Gain",
     "IntentDrop",
     "MustPassUtterances",
     "PlatformGain",
+    "Simple",
     "Superiority",
 ]

@@ -24,6 +24,12 @@ def require_share(name: str, value: float) -> None:
         raise ValueError(f"{name} must lie between 0 and 1, not {value}")
 
 
+def require_alpha(name: str, value: float) -> None:
+    """Raises ValueError unless 0 < value <= 0.5: beyond a coin toss it is no test."""
+    if not 0 < value <= 0.5:  # noqa: PLR2004 - a coin toss
+        raise ValueError(f"{name} must lie above 0 and not above 0.5, not {value}")
+
+
 def points(share: float) -> str:
     """A difference of shares in percentage points, with its sign."""
     return f"{share * 100:+.2f} points"

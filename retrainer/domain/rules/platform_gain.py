@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from retrainer.domain.evaluation import Evaluation, Report
-from retrainer.domain.rules.gain import compared, missing
 from retrainer.domain.rules.limits import points, require_share
+from retrainer.domain.rules.simple import compared, missing
 from retrainer.domain.verdict import Check, Outcome
 
 

@@ -6,7 +6,7 @@ import pytest
 from support.evaluations import policy, report
 
 from retrainer.domain.evaluation import Evaluation
-from retrainer.domain.rules import Floor, Gain
+from retrainer.domain.rules import Floor, Simple
 from retrainer.domain.verdict import Outcome, decide
 
 
@@ -41,13 +41,13 @@ def test_the_gain_alone_decides(before, after, more_than, outcome):
     evaluation = compared(before, after)
     other = Floor("accuracy", 0.5)
     assert decide(evaluation, policy(other)).outcome is Outcome.PROMOTE
-    rules = policy(other, Gain("f1_weighted", more_than))
+    rules = policy(other, Simple("f1_weighted", more_than))
     assert decide(evaluation, rules).outcome is outcome
 
 
 def test_the_first_model_has_nothing_to_gain_on():
     """Without a champion the rule does not apply, and says from when on it does."""
-    check = Gain("f1_weighted", 0.02).assess(Evaluation(report(metrics={"f1_weighted": 0.9})))
+    check = Simple("f1_weighted", 0.02).assess(Evaluation(report(metrics={"f1_weighted": 0.9})))
     assert check.outcome is None
     assert check.sentence == (
         "no champion to compare f1_weighted with, "
@@ -57,7 +57,7 @@ def test_the_first_model_has_nothing_to_gain_on():
 
 def test_the_sentences():
     """Each outcome is explained with both values, the difference and the limit."""
-    gain = Gain("f1_weighted", 0.01)
+    gain = Simple("f1_weighted", 0.01)
     assert gain.assess(compared(0.7, 0.75)).sentence == (
         "f1_weighted went from 0.7000 to 0.7500 (+5.00 points), more than the +1.00 points asked for"
     )
@@ -84,4 +84,4 @@ def test_the_sentences():
 def test_senseless_limits_are_refused(metric, more_than, message):
     """A negative gain would promote worse models: it is refused, as are unknown metrics."""
     with pytest.raises(ValueError, match=message):
-        Gain(metric, more_than)
+        Simple(metric, more_than)

@@ -1,4 +1,4 @@
-"""The challenger must beat the champion on a metric."""
+"""The challenger must beat the champion on a metric: the rule of the first retraining scripts."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from retrainer.domain.verdict import Check, Outcome, metric
 
 
 @dataclass(frozen=True, slots=True)
-class Gain:
+class Simple:
     """`metric` of the challenger exceeds the champion's by more than `more_than` (a share, 0 to 1)."""
 
     metric: str
@@ -29,7 +29,7 @@ class Gain:
         """REJECT without the gain; HOLD when it could not be measured."""
         if evaluation.champion is None:
             return Check(
-                "gain",
+                "simple",
                 None,
                 f"no champion to compare {self.metric} with, "
                 f"a gain of more than {points(self.more_than)} applies from the second model on",
@@ -39,14 +39,14 @@ class Gain:
         before = metric(evaluation.champion, self.metric)
         if after is None or before is None:
             return Check(
-                "gain",
+                "simple",
                 Outcome.HOLD,
                 f"{self.metric} was not measured on {evaluation.challenger.examples} examples for "
                 f"{' and '.join(missing(before, after))}, "
                 f"a gain of more than {points(self.more_than)} is needed",
                 limit=self.more_than,
             )
-        return compared("gain", self.metric, before, after, self.more_than)
+        return compared("simple", self.metric, before, after, self.more_than)
 
 
 def compared(rule: str, what: str, before: float, after: float, more_than: float) -> Check:
