@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-rasa-x demo-servers test unit lint format bench bench-history chaos soak lock clean
+.PHONY: help setup demo demo-rasa-x demo-servers test unit lint format bench bench-decisions bench-history chaos soak lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := build/uv/bin/uv
@@ -35,7 +35,7 @@ $(RASA): $(SERVICE) retrainer/rasa_worker/requirements.txt
 	@touch $@
 
 demo: export RETRAINER_RASA__ENVIRONMENT := $(RASA_ENVIRONMENT)
-demo: setup ## Four nights of a small assistant, with real training (a few minutes)
+demo: setup ## Five nights of a small assistant, with real training (a few minutes)
 	$(BIN)/retrainer demo build/demo
 
 demo-rasa-x: setup ## The same against a Rasa X (a test double) and a real Rasa server; ERA=2018 too
@@ -74,6 +74,9 @@ chaos: setup ## Crashes at every change, daemons killed and stalled at random; p
 	PYTHONPATH=tests $(BIN)/python tests/endurance/several_daemons.py --cycles 400
 	PYTHONPATH=tests $(BIN)/python tests/endurance/crash_matrix.py
 	PYTHONPATH=tests $(BIN)/python tests/endurance/faults.py
+
+bench-decisions: $(SERVICE) ## What each policy does on simulated nights and years; prints tables
+	nice $(BIN)/python tests/benchmarks/decisions.py
 
 bench-history: $(SERVICE) ## History and status of a million cycles; prints milliseconds
 	$(BIN)/python tests/benchmarks/history_at_scale.py

@@ -175,6 +175,10 @@ class NotAwaitingApproval(RetrainerError):
     """The cycle does not wait for a person's answer."""
 
 
+class VerdictAgainst(RetrainerError):
+    """The verdict on the model was not to promote it."""
+
+
 class NotificationError(RetrainerError):
     """A notification could not be delivered."""
 

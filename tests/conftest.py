@@ -27,8 +27,15 @@ NEVER_SKIPPED = ("rasa", "postgres", "systemd")
 #: Files that share what takes long to make (models, a server): one process of `-n` runs them all.
 TOGETHER = {
     "rasa": (
+        *("test_challengers_real_rasa", "test_compare", "test_cross_validation_rasa"),
         *("test_cycle_real_rasa", "test_model_server", "test_rasa_servers", "test_rasa_worker"),
-        *("test_rasa_worker_figures", "test_rasa_x_double", "test_training_file"),
+        *(
+            "test_rasa_worker_figures",
+            "test_rasa_worker_stories",
+            "test_rasa_worker_guards",
+            "test_rasa_x_double",
+            "test_training_file",
+        ),
     ),
     "mlflow": ("test_mlflow_notifier", "test_notifiers"),
 }

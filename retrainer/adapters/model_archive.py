@@ -6,13 +6,14 @@ left to Rasa, so everything is looked at before Rasa gets to see it, without unp
 
 import gzip
 import json
+import os
 import re
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from retrainer.adapters.files import sha256, storage_errors
+from retrainer.adapters.files import sha256, storage_errors, sync_folder
 from retrainer.domain.cycle import Model
 from retrainer.errors import ModelArchiveError
 
@@ -157,6 +158,23 @@ class _Member(tarfile.TarInfo):
 
     def _proc_gnusparse_10(self, *_: object) -> None:
         raise tarfile.ReadError("a sparse file, which no model needs")
+
+
+def publish(trained: Path, archive: Path) -> None:
+    """Make the archive durable, then known under its name; one that has that name by now stays.
+
+    Another process may have taken the cycle over and trained the same model: what is recorded of it
+    has to stay true.
+    """
+    with trained.open("rb") as file:
+        os.fsync(file.fileno())
+    try:
+        os.link(trained, archive)
+    except FileExistsError:
+        trained.unlink()
+    except OSError:  # a file system without hard links
+        trained.replace(archive)
+    sync_folder(archive.parent)
 
 
 def _inspect(path: Path, stream: _Bounded) -> dict[str, Any]:

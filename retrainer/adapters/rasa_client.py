@@ -1,23 +1,23 @@
 """Rasa, asked through its worker process."""
 
-import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from retrainer.adapters import rasa_codec as codec
 from retrainer.adapters.files import make_folder, storage_errors, sync_folder, sync_tree
-from retrainer.adapters.model_archive import read_metadata, require_safe_archive
+from retrainer.adapters.model_archive import publish, read_metadata, require_safe_archive
 from retrainer.adapters.processes import proxies
 from retrainer.adapters.rasa_process import Event, RasaProcess
 from retrainer.adapters.resource_limits import ResourceLimits
 from retrainer.adapters.temporary import TemporaryFolder
+from retrainer.adapters.time_limits import TimeLimits
 from retrainer.domain.cycle import Finding
+from retrainer.domain.evaluation import StoryResult
 from retrainer.domain.examples import Example, MustPass
 from retrainer.domain.predictions import Prediction
 from retrainer.errors import RasaError, RetrainerError
@@ -28,32 +28,6 @@ from retrainer.ports import (
     ProjectContents,
     Versions,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TimeLimits:
-    """How long the worker may take to start, and for one request, in seconds.
-
-    `keys` maps a limit to the config key that it comes from, for the message when it is exceeded.
-    """
-
-    start: float = 120.0
-    read: float = 600.0
-    train: float = 12 * 3600.0
-    predict: float = 3600.0
-    keys: dict[str, str] = field(
-        default_factory=lambda: {
-            "start": "rasa.start_limit",
-            "read": "rasa.read_limit",
-            "train": "assistants.NAME.training.time_limit",
-            "predict": "rasa.predict_limit",
-        }
-    )
-
-    def of(self, limit: str) -> tuple[float, str]:
-        """A limit's seconds, and the config key that they come from."""
-        seconds: float = getattr(self, limit)
-        return seconds, self.keys[limit]
 
 
 class RasaClient:
@@ -139,12 +113,23 @@ class RasaClient:
             sync_folder(into.parent)
         return codec.project(written["project"]), tuple(written["texts"])
 
-    def train(self, project: Project, name: str, into: Path, progress: ProgressListener) -> Path:
+    def train(
+        self,
+        project: Project,
+        name: str,
+        into: Path,
+        progress: ProgressListener,
+        *,
+        seed: int | None = None,
+        finetune: Path | None = None,
+    ) -> Path:
         """See `ports.Rasa`."""
         archive = into / f"{name}.tar.gz"
         if archive.exists():
             require_safe_archive(archive)
             return archive
+        if finetune is not None:
+            require_safe_archive(finetune)
         with storage_errors("writing", archive):
             make_folder(into)
             for unfinished in into.glob(f".{name}.*"):
@@ -155,16 +140,18 @@ class RasaClient:
                 "project": codec.project_to_json(project),
                 "name": name,
                 "into": str(folder),
+                **codec.variant_to_json(seed, finetune),
             }
             trained = Path(self._ask("train", arguments, "train", _show(progress)))
             require_safe_archive(trained)
             with storage_errors("writing", archive):
-                _publish(trained, archive)
-        except RetrainerError:
+                publish(trained, archive)
+        except RetrainerError as error:
             # Rasa leaves half-written entries in its cache for ever; on a full disk, the space
-            # that recording this failure needs.
-            self._stop()
-            shutil.rmtree(self._cache, ignore_errors=True)
+            # that recording this failure needs. A finetuning that it refuses used no cache.
+            if finetune is None or type(error) is not RasaError:
+                self._stop()
+                shutil.rmtree(self._cache, ignore_errors=True)
             raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -198,6 +185,38 @@ class RasaClient:
         if len(answers) < len(texts):
             raise RasaError(f"Rasa gave {len(answers)} answers to {len(texts)} utterances")
         return tuple(codec.prediction(*pair) for pair in zip(texts, answers, strict=True))
+
+    def time_parses(
+        self, models: Sequence[tuple[Path, Path | None]], texts: Sequence[str], *, limit: float
+    ) -> tuple[tuple[float, ...], ...]:
+        """See `ports.Rasa`."""
+        for archive, _ in models:
+            require_safe_archive(archive)
+        asked = {"models": codec.models_to_json(models), "texts": list(texts), "limit": limit}
+        return tuple(tuple(seconds) for seconds in self._ask("time_parses", asked, "predict"))
+
+    def check_stories(self, project: Project, files: Sequence[Path]) -> None:
+        """See `ports.Rasa`."""
+        named = [str(file) for file in files]
+        self._read("check_stories", project=codec.project_to_json(project), files=named)
+
+    def test_stories(
+        self,
+        archive: Path,
+        files: Sequence[Path],
+        progress: ProgressListener,
+        *,
+        code: Path | None = None,
+    ) -> tuple[StoryResult, ...]:
+        """See `ports.Rasa`."""
+        require_safe_archive(archive)
+        arguments = {
+            "archive": str(archive.absolute()),
+            "files": [str(file.absolute()) for file in files],
+            "code": None if code is None else str(code.absolute()),
+        }
+        found = self._ask("test_stories", arguments, "predict", _show(progress))
+        return tuple(codec.story_result(item) for item in found)
 
     def describe(self, archive: Path) -> ModelDescription:
         """See `ports.Rasa`; no worker is needed for this."""
@@ -270,20 +289,3 @@ def _require_count(answers: Sequence[object], texts: Sequence[str]) -> None:
 
 def _show(progress: ProgressListener) -> Callable[[Event], None]:
     return lambda event: progress(codec.progress(event))
-
-
-def _publish(trained: Path, archive: Path) -> None:
-    """Make the archive durable, then known under its name; one that has that name by now stays.
-
-    Another process may have taken the cycle over and trained the same model: what is recorded of it
-    has to stay true.
-    """
-    with trained.open("rb") as file:
-        os.fsync(file.fileno())
-    try:
-        os.link(trained, archive)
-    except FileExistsError:
-        trained.unlink()
-    except OSError:  # a file system without hard links
-        trained.replace(archive)
-    sync_folder(archive.parent)

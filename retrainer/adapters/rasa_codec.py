@@ -1,11 +1,12 @@
 """The JSON that the Rasa worker speaks, as the domain's values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from retrainer.domain.cycle import Finding, Severity
+from retrainer.domain.evaluation import StoryResult
 from retrainer.domain.examples import Entity, Example, MustPass
 from retrainer.domain.predictions import Prediction
 from retrainer.errors import ModelArchiveError
@@ -22,6 +23,21 @@ def project_to_json(project: Project) -> dict[str, object]:
         "domain": [str(path) for path in project.domain],
         "data": [str(path) for path in project.data],
     }
+
+
+def variant_to_json(seed: int | None, finetune: Path | None) -> dict[str, object]:
+    """What makes a training another than the project's own; nothing if it is that."""
+    base = None if finetune is None else str(finetune.absolute())
+    given: dict[str, object] = {"seed": seed, "finetune": base}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def models_to_json(models: Iterable[tuple[Path, Path | None]]) -> list[list[str | None]]:
+    """Pairs of an archive and the folder of its components."""
+    return [
+        [str(archive.absolute()), None if code is None else str(code.absolute())]
+        for archive, code in models
+    ]
 
 
 def project(fields: Json) -> Project:
@@ -44,6 +60,7 @@ def contents(fields: Json) -> ProjectContents:
     return ProjectContents(
         examples=tuple(example(item) for item in fields["examples"]),
         domain_intents=tuple(fields["domain_intents"]),
+        domain_actions=tuple(fields["domain_actions"]),
     )
 
 
@@ -81,6 +98,11 @@ def prediction(text: str, fields: Json) -> Prediction:
         response=fields["response"],
         ranking=tuple((intent, confidence) for intent, confidence in fields["ranking"]),
     )
+
+
+def story_result(fields: Json) -> StoryResult:
+    """How one test story fared."""
+    return StoryResult(fields["name"], fields["file"], fields["problem"])
 
 
 def progress(fields: Json) -> Progress:

@@ -13,12 +13,14 @@ from retrainer.cli import (
     approvals,
     backup,
     check,
+    compare,
     database,
     demo,
     history,
     init,
     ledger,
     models,
+    policy,
     rasa,
     run,
     run_once,
@@ -32,7 +34,7 @@ from retrainer.errors import EXIT_FAILED, RetrainerError
 
 app = Commands(
     name="retrainer",
-    epilog="First time here? `retrainer demo` shows four nights of a bundled assistant. For an "
+    epilog="First time here? `retrainer demo` shows five nights of a bundled assistant. For an "
     "assistant of yours: `retrainer init`, `retrainer rasa setup`, `retrainer check`, "
     "`retrainer run-once`.",
 )
@@ -89,10 +91,12 @@ app.add("promote", models.promote)
 app.add("rollback", models.rollback)
 app.add("approve", approvals.approve)
 app.add("reject", approvals.reject)
+app.add("compare", compare.compare)
 app.add("serve-models", serve_models.serve_models)
 app.add("backup", backup.backup)
 app.add("restore", backup.restore)
 app.add("demo", demo.demo)
+app.add_typer(policy.app, name="policy")
 app.add_typer(rasa.app, name="rasa")
 app.add_typer(database.app, name="db")
 

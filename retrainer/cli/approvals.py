@@ -10,6 +10,7 @@ from retrainer.cli.output import say
 from retrainer.wiring import Application
 
 if TYPE_CHECKING:  # SQLAlchemy is imported when a command needs it
+    from retrainer.domain.cycle import Promotion
     from retrainer.ports import CycleReport
     from retrainer.store.approvals import SqlApprovals
 
@@ -25,13 +26,18 @@ def approve(context: typer.Context, cycle: _Held, reason: ReasonOption) -> None:
     Only where a person has to look (the verdict is HOLD), nobody answered yet, and the champion is
     the one that the challenger was measured against. `retrainer promote` asks for none of this.
     """
+    made = approve_cycle(Application.from_config(context.obj), cycle, actor=actor(), reason=reason)
+    say(f"{made.model} is the champion of {made.assistant} now; it was {made.previous or 'none'}")
+
+
+def approve_cycle(app: Application, cycle: str, *, actor: str, reason: str) -> "Promotion":
+    """Make the challenger of the held cycle the champion; errors as `pipeline.approvals.approve`."""
     from retrainer.pipeline import approvals
 
-    app = Application.from_config(context.obj)
     report, answers = _found(app, cycle)
-    desk = app.desk(report.cycle.assistant)
-    made = approvals.approve(desk, answers, report, actor=actor(), reason=reason)
-    say(f"{made.model} is the champion of {made.assistant} now; it was {made.previous or 'none'}")
+    return approvals.approve(
+        app.desk(report.cycle.assistant), answers, report, actor=actor, reason=reason
+    )
 
 
 def reject(context: typer.Context, cycle: _Held, reason: ReasonOption) -> None:

@@ -1,4 +1,4 @@
-"""`retrainer demo`: four nights of a small assistant, with real training each time."""
+"""`retrainer demo`: five nights of a small assistant, with real training each time."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from retrainer.cli.approvals import approve_cycle
 from retrainer.cli.cycles import run_for
 from retrainer.cli.output import messages, results
 from retrainer.cli.output import show as show_result
@@ -27,21 +28,23 @@ CONFIG = """\
 
 [assistants.shop]
 must_pass = ["must_pass.yml"]
+policy = "shop"
 source = { type = "directory", path = "assistant" }
 
-[policies.default]
+# The default policy, and a floor: without a champion there is nothing to compare with.
+[policies.shop]
+extends = "default"
 good_enough = { rule = "floor", metric = "f1_weighted", minimum = 0.6 }
-better = { rule = "simple", metric = "f1_weighted", more_than = 0.0 }
-must_pass = { rule = "must_pass" }
-intents = { rule = "intent_drop", maximum = 0.10, minimum_support = 10 }
 """
 #: What is told of each night, and how it has to end.
 _NIGHTS = (
     ("No champion yet. The floor and the must-pass utterances decide alone.", "PROMOTED"),
     ("Better data arrives. The challenger has to win on utterances neither model saw.", "PROMOTED"),
     ("A bad night. Some utterances were annotated with the wrong intent.", "REJECTED"),
+    ("Mended, and a few new examples. Too few to tell: a person has to look.", "HELD"),
     ("Nothing changed. Nothing is trained, and no Rasa process is started.", "SKIPPED"),
 )
+_REASON = "the new examples are right, and nothing got worse"
 #: The only settings of the environment that reach the demo: where Rasa is.
 _RASA = f"{PREFIX}RASA__"
 
@@ -59,7 +62,7 @@ def demo(
         ),
     ] = Path("retrainer-demo"),
 ) -> None:
-    """Play four nights of a bundled assistant, with real Rasa training each time.
+    """Play five nights of a bundled assistant, with real Rasa training each time.
 
     Takes a few minutes, and about 2.5 GB for Rasa's environment if there is none yet. Of settings
     in the environment only RETRAINER_RASA__... count here.
@@ -78,6 +81,8 @@ def demo(
         report = run_for(application, "shop")
         require_end(night, report, end)
         numbers.append(report.cycle.number)
+        if end == "HELD":
+            _approve(application, report)
     _epilogue(application, folder, numbers)
 
 
@@ -130,11 +135,21 @@ def _annotate(night: int, folder: Path) -> None:
             shutil.copytree(changed, folder / "assistant", dirs_exist_ok=True)
 
 
+def _approve(application: Application, report: CycleReport) -> None:
+    """What a person does who has looked at the held challenger."""
+    number = report.cycle.number
+    results.print(
+        f"\n$ retrainer approve {number} --reason '{_REASON}'", style="bold", markup=False
+    )
+    promotion = approve_cycle(application, str(number), actor="you", reason=_REASON)
+    results.print(f"{promotion.model} is the champion now", markup=False)
+
+
 def _epilogue(application: Application, folder: Path, numbers: Sequence[int]) -> None:
     from retrainer.reports.listings import history_table
     from retrainer.store.history import list_cycles
 
-    results.rule("[bold]The four nights[/]", align="left")
+    results.rule("[bold]The five nights[/]", align="left")
     show_result(history_table(list_cycles(application.engine)))
     config = folder / "retrainer.toml"
     program = Path(sys.argv[0])
@@ -145,12 +160,13 @@ def _epilogue(application: Application, folder: Path, numbers: Sequence[int]) ->
     results.print("\nTry next:", style="bold")
     for command, why in (
         (f"show {numbers[2]}", "why the bad night was rejected"),
-        (f"show {numbers[1]}", "how the champion was made"),
+        (f"show {numbers[3]}", "what was too little to tell"),
+        (f"policy explain {numbers[3]} --policy legacy-2018", "what others would have done"),
         ("models", "what is stored, and what serves"),
         ("ledger", "every change of the champion"),
-        ("rollback --reason 'trying it'", "back to the first model, on the ledger"),
+        ("rollback --reason 'trying it'", "back to the model before, on the ledger"),
         ("history --json", "for scripts"),
     ):
         results.print(
-            f"  {without}{program} -c {config} {command:<32} # {why}", markup=False, soft_wrap=True
+            f"  {without}{program} -c {config} {command:<38} # {why}", markup=False, soft_wrap=True
         )

@@ -42,8 +42,8 @@ more_than = 0.0
 rule = "must_pass"
 
 [policies.default.intents]
-rule = "intent_drop"
-maximum = 0.10
+rule = "per_intent"
+margin = 0.10
 minimum_support = 10
 
 # [notifiers.team]

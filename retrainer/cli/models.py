@@ -8,6 +8,7 @@ from retrainer.cli.actor import actor
 from retrainer.cli.options import AsJson, OneAssistant, OnlyAssistant
 from retrainer.cli.output import say, show, show_json
 from retrainer.domain.cycle import Promotion
+from retrainer.domain.verdict import Outcome
 from retrainer.errors import ConfigurationError
 from retrainer.reports.rows import StoredModel
 from retrainer.wiring import Application
@@ -58,12 +59,19 @@ def promote(
     ],
     reason: ReasonOption,
     assistant: OneAssistant = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if the verdict was to reject or to hold it.")
+    ] = False,
 ) -> None:
-    """Make a stored model the champion, whatever the verdict on it was."""
+    """Make a stored model the champion; against the verdict on it only with --force."""
     from retrainer.pipeline import by_hand
+    from retrainer.store.history import made_by
 
     application = Application.from_config(context.obj)
-    desk = application.desk(_one(application, assistant))
+    desk, past = application.desk(_one(application, assistant)), application.past
+    made = made_by(past, [model]).get(model) if past else None
+    if made is not None and made.verdict not in {None, Outcome.PROMOTE} and not made.promoted:
+        reason = by_hand.forced(model, made.cycle.number, made.verdict, reason, force=force)
     _tell(by_hand.promote(desk, model, actor=actor(), note=reason))
 
 

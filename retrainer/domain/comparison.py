@@ -18,18 +18,24 @@ def unseen(
     *,
     challenger_saw: AbstractSet[str],
     champion_saw: AbstractSet[str],
+    spent: AbstractSet[str] = frozenset(),
 ) -> TestSet:
-    """Leave out what either model trained on; both sets hold `example_key`s."""
-    kept, by_challenger, by_champion = [], 0, 0
+    """Leave out what either model trained on, and what chose the challenger among several.
+
+    All three sets hold `example_key`s.
+    """
+    kept, by_selection, by_challenger, by_champion = [], 0, 0, 0
     for example in candidates:
         key = example_key(example.text)
-        if key in challenger_saw:
+        if key in spent:
+            by_selection += 1
+        elif key in challenger_saw:
             by_challenger += 1
         elif key in champion_saw:
             by_champion += 1
         else:
             kept.append(example)
-    return TestSet(tuple(kept), LeftOut(challenger_saw=by_challenger, champion_saw=by_champion))
+    return TestSet(tuple(kept), LeftOut(by_challenger, by_champion, by_selection))
 
 
 def compare(
@@ -44,15 +50,21 @@ def compare(
 ) -> Evaluation:
     """Put two reports on the test set beside each other, with what the models answered.
 
-    `after` and `before` map each text to the answer of challenger and champion; `intents` are
-    those of the training data.
+    `after` and `before` map each text to the answer of challenger and champion, `before` being None
+    where there is no champion to compare with; `intents` are those of the training data.
 
     Raises:
         ValueError: a model did not answer every utterance.
     """
     unmeasured = tuple(sorted(intents - challenger.intents.keys()))
     if champion is None or before is None:
-        return Evaluation(challenger, left_out=test_set.left_out, unmeasured=unmeasured)
+        return Evaluation(
+            challenger,
+            champion,
+            left_out=test_set.left_out,
+            champion_known=champion_known,
+            unmeasured=unmeasured,
+        )
     examples = test_set.examples
     return Evaluation(
         challenger,
@@ -65,6 +77,7 @@ def compare(
         classified=pair(examples, before, after, "classified"),
         entities=_paired_entities(examples, before, after),
         responses=_paired_responses(examples, before, after),
+        extractions=_paired_extractions(examples, before, after),
     )
 
 
@@ -135,6 +148,18 @@ def _paired_entities(
             was_right, is_right = found
             rights.setdefault(kind, []).append((was_right, is_right))
     return {kind: PairedCounts.of(rights[kind]) for kind in sorted(rights)}
+
+
+def _paired_extractions(
+    examples: Sequence[Example], before: Predictions, after: Predictions
+) -> PairedCounts | None:
+    rights = []
+    for example in examples:
+        spans = (example, before[example.text], after[example.text])
+        wanted, champion, challenger = (entity_spans(each.entities) for each in spans)
+        if wanted or champion or challenger:
+            rights.append((champion == wanted, challenger == wanted))
+    return PairedCounts.of(rights) if rights else None
 
 
 def _paired_responses(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from retrainer.domain.evaluation import Evaluation
+from retrainer.domain.selection import Candidate
 from retrainer.domain.verdict import Verdict
 
 
@@ -156,6 +157,8 @@ class State:
     findings: tuple[Finding, ...] = ()
     data: DataSummary | None = None
     model: Model | None = None
+    #: Where several challengers were trained: all that were tried, `model` being the chosen one.
+    candidates: tuple[Candidate, ...] = ()
     uploaded: bool = False
     #: Name of the model that served when the evaluation began; None before the first promotion.
     champion: str | None = None

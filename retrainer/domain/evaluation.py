@@ -3,10 +3,18 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
+from retrainer.domain.cost import Cost
+from retrainer.domain.custom_actions import CustomActions
+from retrainer.domain.data_quality import DataQuality
 from retrainer.domain.examples import Entity, Example
 from retrainer.domain.metrics import EntityFigures, IntentFigures
 from retrainer.domain.paired import Answers, PairedAnswers, PairedCounts
+from retrainer.domain.reuse import Reuse
+
+#: The two models on what neither saw; or their recipes, trained anew without each fold.
+Mode = Literal["holdout", "cross_validation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +25,18 @@ class MustPassResult:
     expected: str
     answered: str | None
     confidence: float
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoryResult:
+    """How one test story fared; `problem` is a phrase on its first wrong turn, None if it passed.
+
+    `file` is relative to the project.
+    """
+
+    name: str
+    file: str
     problem: str | None = None
 
 
@@ -41,6 +61,8 @@ class Report:
     `test_set` is the digest of the examples: reports on different ones must not be compared.
     `knows` are the intents that the model was trained on, None where that is not recorded.
     `platform` is what the platform says of the model; no metric of ours.
+    `stories` are empty where none are configured, None where they could not be run.
+    `cost` is None where it was not measured: only a rule asks for it.
     """
 
     model: str
@@ -52,6 +74,8 @@ class Report:
     must_pass: tuple[MustPassResult, ...] = ()
     knows: tuple[str, ...] | None = None
     platform: PlatformFigures | None = None
+    stories: tuple[StoryResult, ...] | None = ()
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +96,14 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """How many candidates for the test set were left out, because a model trained on them."""
+    """How many candidates for the test set were left out.
+
+    Because a model trained on them, or because they chose the challenger among several.
+    """
 
     challenger_saw: int = 0
     champion_saw: int = 0
+    selection: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +132,14 @@ class Evaluation:
     `unmeasured` lists the intents of the training data without an example in the test set.
     `served` and `classified` are the paired answers, a fallback counted as an answer, and undone;
     `entities` counts, for each type, the utterances on which a model finds exactly what is
-    annotated, among those where it is annotated or either model finds one; `responses` counts
-    retrieval utterances. All None, or empty, without a champion or without such utterances.
+    annotated, among those where it is annotated or either model finds one, and `extractions` does so
+    for all types together; `responses` counts retrieval utterances. All None, or empty, without a
+    champion or without such utterances.
+    In a cross-validation, of so many `folds`, it is the recipes of the two models that gave the
+    answers; the must-pass utterances are always those of the models themselves. `obstacle` says why
+    the champion could not be compared with; empty if it was, or if there is none.
+    `reuse` is what is known of earlier uses of the same utterances.
+    `data` is what the challenger was made from, `actions` what both expect of an action server.
     """
 
     challenger: Report
@@ -118,6 +152,13 @@ class Evaluation:
     classified: PairedAnswers | None = None
     entities: Mapping[str, PairedCounts] = field(default_factory=dict)
     responses: PairedCounts | None = None
+    extractions: PairedCounts | None = None
+    mode: Mode = "holdout"
+    folds: int = 0
+    obstacle: str = ""
+    reuse: Reuse | None = None
+    data: DataQuality | None = None
+    actions: CustomActions | None = None
 
     def paired(self, answers: Answers) -> PairedAnswers | None:
         """The paired answers counted in this way; None without a champion."""

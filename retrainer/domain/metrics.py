@@ -10,7 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from retrainer.domain.examples import Entity, Example
-from retrainer.domain.predictions import Prediction
+from retrainer.domain.predictions import NLU_FALLBACK, Prediction
+from retrainer.domain.statistics import expected_calibration_error
+
+#: A mistake of at least this confidence is a confident one.
+CONFIDENT = 0.8
 
 #: Every metric that a report may hold, with what it says. All are shares, 0 to 1.
 METRICS: Mapping[str, str] = {
@@ -25,6 +29,8 @@ METRICS: Mapping[str, str] = {
     "served_f1_weighted": "as f1_weighted, a fallback counting as the answer it is to users",
     "served_f1_macro": "as f1_macro, a fallback counting as the answer it is to users",
     "fallback_rate": "share of utterances answered with the fallback",
+    "calibration_error": "how far confidence and accuracy lie apart (expected calibration error)",
+    "confident_mistakes": f"share of utterances answered wrongly at a confidence from {CONFIDENT} on",
     "entity_precision": "share of extracted entities that are annotated with the same span and type",
     "entity_recall": "share of annotated entities extracted with the same span and type",
     "entity_f1": "F1 of the entities, span and type both right",
@@ -32,7 +38,10 @@ METRICS: Mapping[str, str] = {
 }
 
 #: What is better when it is lower.
-LOWER_IS_BETTER = frozenset({"fallback_rate"})
+LOWER_IS_BETTER = frozenset({"fallback_rate", "calibration_error", "confident_mistakes"})
+
+#: Confidences are sums of single precision: so far above 1 is rounding.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,7 @@ def measure(examples: Sequence[Example], predictions: Sequence[Prediction]) -> F
         }
         fallbacks = sum(p.served_intent != p.intent for _, p in labelled)
         metrics["fallback_rate"] = fallbacks / len(labelled)
+        metrics |= _trust(labelled)
     entities, overall = _entities(examples, predictions)
     if overall.support:
         metrics |= {f"entity_{n}": getattr(overall, n) for n in ("precision", "recall", "f1")}
@@ -141,6 +151,33 @@ def _averages(
         )
         averages[f"{name}_macro"] = math.fsum(of.values()) / len(of)
     return averages
+
+
+def _trust(labelled: Sequence[tuple[Example, Prediction]]) -> dict[str, float]:
+    """How far confidences can be trusted; a figure that rests on an impossible one is absent.
+
+    The calibration error is the classifier's: a fallback's confidence is not that of an intent.
+    Confident mistakes are those that users get, to whom a fallback is none: it asks them again.
+    """
+    metrics: dict[str, float] = {}
+    classified = _probabilities(p.confidence for _, p in labelled)
+    if classified is not None:
+        right = [p.intent == e.intent for e, p in labelled]
+        metrics["calibration_error"] = expected_calibration_error(classified, right)
+    served = _probabilities(p.served_confidence for _, p in labelled)
+    if served is not None:
+        wrong = [p.served_intent not in {e.intent, NLU_FALLBACK} for e, p in labelled]
+        sure = [confidence >= CONFIDENT for confidence in served]
+        metrics["confident_mistakes"] = sum(map(all, zip(wrong, sure, strict=True))) / len(labelled)
+    return metrics
+
+
+def _probabilities(confidences: Iterable[float]) -> list[float] | None:
+    """The confidences, 0 to 1 but for rounding; None if one of them cannot be (NaN included)."""
+    given = list(confidences)
+    if not all(-_ROUNDING <= confidence <= 1 + _ROUNDING for confidence in given):
+        return None
+    return [min(max(confidence, 0.0), 1.0) for confidence in given]
 
 
 def entity_spans(entities: Iterable[Entity]) -> dict[str, set[tuple[int, int]]]:

@@ -77,8 +77,8 @@ class PairedAnswers:
         triples = [row[:3] for row in self.counts]
         if triples != sorted(set(triples)):
             raise ValueError("the rows of the counts must rise")
-        known = range(len(self.labels))
-        if wrong := [row for row in self.counts if row[3] < 1 or not {*row[:3]} <= {*known}]:
+        known = {*range(len(self.labels))}
+        if wrong := [row for row in self.counts if row[3] < 1 or not {*row[:3]} <= known]:
             raise ValueError(f"not a count of a triple of {len(self.labels)} labels: {wrong[0]}")
         if any(self.labels[row[0]] == NO_ANSWER for row in self.counts):
             raise ValueError("an utterance without an annotated intent cannot be compared on")

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from retrainer.domain.examples import Entity
 
+#: Rasa's intent of what it does not understand well enough.
+NLU_FALLBACK = "nlu_fallback"
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

@@ -8,19 +8,18 @@ same distribution, much smaller. Needs numpy, so only what judges a challenger m
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
-from typing import Literal
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from retrainer.domain.differences import DIGITS, Difference
 from retrainer.domain.paired import PairedAnswers
 
 #: Differences of averages, before those of the single intents.
 AVERAGES = ("accuracy", "f1_micro", "f1_weighted", "f1_macro")
 RESAMPLES = 10_000
 
-Method = Literal["bca", "percentile"]
 _Floats = npt.NDArray[np.float64]
 _Counts = npt.NDArray[np.int64]
 
@@ -30,92 +29,8 @@ _AT_ONCE = 2_000_000
 _OFTEN = 8
 #: Counts below this are exact in single precision, which multiplies twice as fast.
 _EXACT = 1 << 24
-#: What is smaller than the last of these decimals is rounding: equal figures must tie.
-_DIGITS = 12
 #: Sums of squared influences below this are rounding alone.
 _FLAT = 1e-20
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """From `low` to `high`, both differences of shares."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Difference:
-    """Challenger less champion in one figure; all are shares, so from -1 to 1.
-
-    `draws` are the differences on the resamples that have an utterance to measure on, ascending.
-    `acceleration` is how fast the standard error changes with the figure (Efron 1987).
-    `support` is the number of utterances that the figure is about.
-    """
-
-    champion: float
-    challenger: float
-    draws: _Floats
-    acceleration: float
-    support: int
-
-    @property
-    def observed(self) -> float:
-        """The difference on the utterances themselves."""
-        return round(self.challenger - self.champion, _DIGITS)
-
-    @property
-    def standard_error(self) -> float:
-        """Standard deviation of the difference over the resamples; 0 of a single one."""
-        return float(self.draws.std(ddof=1)) if len(self.draws) > 1 else 0.0
-
-    def interval(self, confidence: float = 0.95, method: Method = "bca") -> Interval:
-        """Two-sided interval. Both ends coincide where no utterance tells the models apart."""
-        tail = (1 - confidence) / 2
-        return Interval(self._quantile(tail, method), self._quantile(1 - tail, method))
-
-    def lower_bound(self, confidence: float = 0.95, method: Method = "bca") -> float:
-        """One-sided: the true difference is at least this, with so much confidence."""
-        return self._quantile(1 - confidence, method)
-
-    def upper_bound(self, confidence: float = 0.95, method: Method = "bca") -> float:
-        """One-sided: the true difference is at most this, with so much confidence."""
-        return self._quantile(confidence, method)
-
-    def p_above(self, limit: float = 0.0) -> float:
-        """One-sided p-value for a true difference above `limit`, by percentiles.
-
-        The share of resamples at or below it, the observation counted among them, so that it is
-        never 0 (Davison and Hinkley 1997, section 4.2).
-        """
-        return float(np.searchsorted(self.draws, limit, side="right") + 1) / (len(self.draws) + 1)
-
-    def p_below(self, limit: float = 0.0) -> float:
-        """One-sided p-value for a true difference below `limit`; see `p_above`."""
-        above = len(self.draws) - np.searchsorted(self.draws, limit, side="left")
-        return float(above + 1) / (len(self.draws) + 1)
-
-    def _quantile(self, level: float, method: Method) -> float:
-        if not 0 < level < 1:
-            raise ValueError(f"confidence must lie between 0 and 1, not at {level} or {1 - level}")
-        if method == "bca":
-            level = self._corrected(level)
-        return float(np.quantile(self.draws, level))
-
-    def _corrected(self, level: float) -> float:
-        """The percentile that stands for `level`: bias-corrected and accelerated (Efron 1987)."""
-        normal = NormalDist()
-        # Ties count half, as in scipy.
-        less = np.searchsorted(self.draws, self.observed, side="left")
-        not_more = np.searchsorted(self.draws, self.observed, side="right")
-        below = float(less + not_more) / 2 / len(self.draws)
-        edge = 0.5 / len(self.draws)
-        bias = normal.inv_cdf(min(max(below, edge), 1 - edge))
-        shifted = bias + normal.inv_cdf(level)
-        stretch = 1 - self.acceleration * shifted
-        if stretch <= 0:
-            return 0.0 if shifted < 0 else 1.0
-        return normal.cdf(bias + shifted / stretch)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,6 +80,62 @@ def bootstrap(
         items=tally.items,
         resamples=resamples,
         seed=seed,
+    )
+
+
+@lru_cache(maxsize=4)
+def shared_bootstrap(answers: PairedAnswers) -> Bootstrap:
+    """`bootstrap`, computed once for all rules and reports that ask for it.
+
+    Raises:
+        ValueError: there are no utterances.
+    """
+    return bootstrap(answers)
+
+
+@dataclass(frozen=True, slots=True)
+class GainInterval:
+    """One figure of both models, a share, and the interval (BCa) of the challenger's gain.
+
+    `support` is the number of utterances that the figure is about.
+    """
+
+    champion: float
+    challenger: float
+    gain: float
+    low: float
+    high: float
+    support: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Of every average (`AVERAGES`), and of the F1 of every annotated intent."""
+
+    averages: Mapping[str, GainInterval]
+    intents: Mapping[str, GainInterval]
+
+
+def intervals(answers: PairedAnswers, confidence: float = 0.95) -> Intervals:
+    """Of all differences that can be measured: none without an utterance."""
+    if not len(answers):
+        return Intervals({}, {})
+    found = shared_bootstrap(answers)
+    return Intervals(
+        {name: _gained(difference, confidence) for name, difference in found.averages.items()},
+        {intent: _gained(difference, confidence) for intent, difference in found.intents.items()},
+    )
+
+
+def _gained(difference: Difference, confidence: float) -> GainInterval:
+    interval = difference.interval(confidence)
+    return GainInterval(
+        champion=difference.champion,
+        challenger=difference.challenger,
+        gain=difference.observed,
+        low=interval.low,
+        high=interval.high,
+        support=difference.support,
     )
 
 
@@ -235,7 +206,7 @@ class Tally:
     def differences(self, sums: _Floats) -> _Floats:
         """Challenger less champion, shape (rows, 4 + intents)."""
         figures = self.figures(sums)
-        differences: _Floats = np.round(figures[:, 1] - figures[:, 0], _DIGITS)
+        differences: _Floats = np.round(figures[:, 1] - figures[:, 0], DIGITS)
         return differences
 
     def resampled(self, resamples: int, generator: np.random.Generator) -> Iterator[_Floats]:

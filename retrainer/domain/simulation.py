@@ -1,33 +1,26 @@
-"""What a rule does when it decides night after night, by seeded simulation.
+"""What a rule does when it decides, by seeded simulation: one night, and the best of several.
 
-One night draws wins and losses of a challenger whose true gain is known. A year follows the
-champion that the rule chooses, on a holdout that is asked every night.
-
-In a year, an utterance has a difficulty z ~ N(0, 1), and a model of true accuracy a understands it
-when q(a) - z + t e > 0, with e ~ N(0, 1) for each model and utterance, q(a) = probit(a)
-sqrt(1 + t^2), and t such that two models differ as often as models do that were trained twice.
+A night draws wins and losses of a challenger whose true gain is known. For a whole year of them see
+`simulated_year`.
 """
 
-import math
 from dataclasses import dataclass
-from functools import lru_cache
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from retrainer.domain.decision_rules import HOLD, PROMOTE, REJECT, Counts, DecisionRule
+from retrainer.domain.simulated_answers import individuality, pattern_shares
+from retrainer.domain.statistics import POWER
 
-DRAWS, YEARS = 200_000, 200
+DRAWS = 200_000
+#: The accuracy of simulated champions, and how often models of it differ in being right.
+ACCURACY, DISCORDANCE = 0.88, 0.05
 
-_Floats = npt.NDArray[np.float64]
-_Answers = npt.NDArray[np.bool_]
-
-#: Answers held at once, which bounds the memory.
-_AT_ONCE = 500_000
-_NORMAL = NormalDist()
-#: True accuracies stay this far from 0 and 1.
-_MARGIN = 1e-6
+#: Counts held at once, which bounds the memory.
+_AT_ONCE = 2_000_000
+#: Holdouts that a search for the smallest one considers: utterances, and how exactly it is found.
+_FEWEST, MOST, _EXACTLY = 20, 20_000, 1.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,224 +58,87 @@ def odds(rule: DecisionRule, wins: Counts, losses: Counts, items: int) -> Odds:
     return Odds(promote, hold, reject, len(wins))
 
 
-@dataclass(frozen=True, slots=True)
-class Year:
-    """The challengers of a year. Accuracies are shares, and true: on all utterances there are.
-
-    The challenger of night i has `start + trend * i`, give or take N(0, `spread`), less `damage`
-    on a share of `accidents` of the nights; the first champion has `start`, give or take the same.
-    `discordance` is how often two models of accuracy `start` differ in being right.
-    """
-
-    nights: int = 365
-    start: float = 0.88
-    trend: float = 0.0001
-    spread: float = 0.008
-    accidents: float = 0.05
-    damage: float = 0.03
-    discordance: float = 0.05
-
-    def __post_init__(self) -> None:
-        if self.nights < 1:
-            raise ValueError(f"a year has at least 1 night, not {self.nights}")
-        for name in ("start", "spread", "accidents", "damage", "discordance"):
-            if not 0 <= (share := getattr(self, name)) <= 1:
-                raise ValueError(f"{name} must lie between 0 and 1, not {share}")
-
-
-#: A year in which no challenger is better or worse than another.
-EQUAL = Year(trend=0.0, spread=0.0, accidents=0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Holdout:
-    """The utterances that are asked every night.
-
-    `items` at first, `growth` more each night, and all of them new every `renewed_every` nights
-    (0: never).
-    """
-
-    items: int
-    growth: float = 0.0
-    renewed_every: int = 0
-
-    def __post_init__(self) -> None:
-        if self.items < 1 or not 0 <= self.growth < math.inf or self.renewed_every < 0:
-            raise ValueError(
-                f"at least 1 utterance, no less later, renewed every 0 or more nights; not {self}"
-            )
-
-    def size(self, night: int) -> int:
-        """How many utterances there are on a night, from 0."""
-        return self.items + int(self.growth * night)
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A mean over simulated years, and its Monte Carlo standard error."""
-
-    mean: float
-    error: float
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What a rule makes of a year.
-
-    `accuracy` is the mean true accuracy of what serves, `best` that of the best challenger so far;
-    `worse` counts promotions of truly worse challengers, `promotions` and `holds` those nights;
-    `optimism` is the champion's score on the holdout at the end less its true accuracy.
-    """
-
-    accuracy: Figure
-    worse: Figure
-    optimism: Figure
-    promotions: Figure
-    holds: Figure
-    best: Figure
-    years: int
-
-
-def serve(
+def smallest_holdout(
     rule: DecisionRule,
-    holdout: Holdout,
-    year: Year = Year(),
     *,
-    years: int = YEARS,
+    discordance: float,
+    gain: float,
+    power: float = POWER,
+    draws: int = DRAWS,
     seed: int = 0,
-) -> Served:
-    """Let the rule decide every night of so many years; who is held stays where it is.
+) -> int | None:
+    """About how many utterances the rule needs to promote such a challenger so often.
 
-    With the same seed every rule meets the same challengers and utterances.
-
-    Raises:
-        ValueError: there is no year, or models cannot differ as often as the year says.
-    """
-    if years < 1:
-        raise ValueError(f"at least 1 year is needed, not {years}")
-    at_once = max(1, min(years, _AT_ONCE // max(1, holdout.size(year.nights))))
-    sizes = [min(at_once, years - start) for start in range(0, years, at_once)]
-    seeds = np.random.SeedSequence(seed).spawn(len(sizes))
-    rows = [
-        _serve(rule, holdout, year, size, np.random.default_rng(own))
-        for size, own in zip(sizes, seeds, strict=True)
-    ]
-    columns = np.concatenate(rows, axis=1)
-    accuracy, worse, optimism, promotions, holds, best = (_figure(column) for column in columns)
-    return Served(accuracy, worse, optimism, promotions, holds, best, years)
-
-
-def _serve(
-    rule: DecisionRule, holdout: Holdout, year: Year, years: int, generator: np.random.Generator
-) -> _Floats:
-    """The figures of `Served`, a row each, of so many years at once."""
-    first, challengers = _accuracies(year, years, generator)
-    serving, best = first.copy(), first.copy()
-    displayed = np.zeros(years)
-    served, worse, promotions, holds, bests = (np.zeros(years) for _ in range(5))
-    asked = _Asked(holdout, year, years, generator)
-    champion = asked.answers(serving)
-    for night, true in enumerate(challengers):
-        if holdout.renewed_every and night and night % holdout.renewed_every == 0:
-            asked.renew()
-            champion = asked.answers(serving)
-        challenger = asked.answers(true)
-        items = holdout.size(night)
-        outcomes = rule(*_differences(champion[:, :items], challenger[:, :items]), items)
-        promoted = outcomes == PROMOTE
-        promotions += promoted
-        holds += outcomes == HOLD
-        worse += promoted & (true < serving)
-        champion[promoted] = challenger[promoted]
-        serving = np.where(promoted, true, serving)
-        best = np.maximum(best, true)
-        served, bests = served + serving, bests + best
-        displayed = champion[:, :items].mean(axis=1)
-    nights = len(challengers)
-    optimism = displayed - serving
-    return np.stack([served / nights, worse, optimism, promotions, holds, bests / nights])
-
-
-class _Asked:
-    """The utterances of the holdout, those to come included, and what models answer to them."""
-
-    def __init__(
-        self, holdout: Holdout, year: Year, years: int, generator: np.random.Generator
-    ) -> None:
-        self._shape = (years, holdout.size(year.nights - 1))
-        self._noise = np.float32(individuality(year.start, year.discordance))
-        self._generator = generator
-        self._difficulty = self._normal()
-
-    def renew(self) -> None:
-        """Replace every utterance."""
-        self._difficulty = self._normal()
-
-    def answers(self, accuracies: _Floats) -> _Answers:
-        """What a model of this true accuracy (one a year) answers rightly, shape (years, items)."""
-        scale = math.sqrt(1 + float(self._noise) ** 2)
-        quality = (_probit(accuracies) * scale).astype(np.float32)
-        right: _Answers = quality[:, None] + self._noise * self._normal() > self._difficulty
-        return right
-
-    def _normal(self) -> npt.NDArray[np.float32]:
-        return self._generator.standard_normal(self._shape, dtype=np.float32)
-
-
-def _accuracies(year: Year, years: int, generator: np.random.Generator) -> tuple[_Floats, _Floats]:
-    """The true accuracy of the first champions, and of each night's challengers, one a year."""
-    shape = (year.nights, years)
-    noise = generator.normal(0.0, year.spread, size=(year.nights + 1, years))
-    accidents = year.damage * (generator.random(shape) < year.accidents)
-    trend = year.start + year.trend * np.arange(year.nights)[:, None]
-    first = np.clip(year.start + noise[0], _MARGIN, 1 - _MARGIN)
-    return first, np.clip(trend + noise[1:] - accidents, _MARGIN, 1 - _MARGIN)
-
-
-def _differences(champion: _Answers, challenger: _Answers) -> tuple[Counts, Counts]:
-    """Wins and losses of each year."""
-    wins = np.count_nonzero(challenger & ~champion, axis=1)
-    losses = np.count_nonzero(champion & ~challenger, axis=1)
-    return wins.astype(np.int64), losses.astype(np.int64)
-
-
-@lru_cache
-def individuality(accuracy: float, discordance: float) -> float:
-    """The t with which two models of this accuracy differ in being right so often.
+    Found by asking the rule, to within 2 %; more utterances are taken to help. None: even `MOST`
+    are not enough.
 
     Raises:
-        ValueError: even independent models do not differ so often, or identical ones more often.
+        ValueError: the gain exceeds the discordance, or that is not a share.
     """
-    if not 0 < discordance < 2 * accuracy * (1 - accuracy):
+
+    def enough(items: int) -> bool:
+        night = draw_night(items=items, discordance=discordance, gain=gain, draws=draws, seed=seed)
+        return odds(rule, *night, items).promote >= power
+
+    low, high = 0, _FEWEST
+    while not enough(high):
+        if high == MOST:
+            return None
+        low, high = high, min(high * 3 // 2, MOST)
+    while high > low * _EXACTLY + 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def best_of(  # noqa: PLR0913 - what is selected, how, and from what
+    challengers: int,
+    rule: DecisionRule,
+    *,
+    items: int,
+    halves: bool = False,
+    gain: float = 0.0,
+    accuracy: float = ACCURACY,
+    discordance: float = DISCORDANCE,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Odds:
+    """How often the best of so many challengers is promoted, all truly better by `gain`.
+
+    The best is the one that is right most often. With `halves` it is selected on one half of the
+    utterances, and the rule sees the other half alone; else selection and rule see the same, and a
+    rule that keeps its word has to be one that is corrected for the number of challengers.
+
+    Raises:
+        ValueError: there are too few challengers or utterances, or models cannot differ so often.
+    """
+    if challengers < 1 or items < 1 + halves:
         raise ValueError(
-            f"models of accuracy {accuracy} cannot differ on a share of {discordance}: "
-            f"above 0 and below {2 * accuracy * (1 - accuracy):.4f} is possible"
+            f"{challengers} challengers on {items} utterances: at least 1 of each is needed, and "
+            "2 utterances for two halves"
         )
-    low, high = 1e-3, 1e3
-    while high / low > 1 + 1e-9:
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if _differing(accuracy, middle) < discordance else (low, middle)
-    return math.sqrt(low * high)
+    accuracies = np.array([accuracy, *[accuracy + gain] * challengers])
+    patterns, shares = pattern_shares(accuracies, individuality(accuracy, discordance))
+    generator = np.random.default_rng(seed)
+    wins, losses = np.empty((2, draws), dtype=np.int64)
+    selecting, judging = (items // 2, items - items // 2) if halves else (items, items)
+    at_once = max(1, _AT_ONCE // len(patterns))
+    for start in range(0, draws, at_once):
+        here = slice(start, min(start + at_once, draws))
+        seen = generator.multinomial(selecting, shares, size=here.stop - start)
+        best = (seen @ patterns[:, 1:]).argmax(axis=1)[:, None]
+        if halves:
+            seen = generator.multinomial(judging, shares, size=here.stop - start)
+        wins[here], losses[here] = (_of(best, seen @ only) for only in _either(patterns))
+    return odds(rule, wins, losses, judging)
 
 
-def _differing(accuracy: float, noise: float) -> float:
-    """How often two models of this accuracy differ in being right, at t = `noise`.
-
-    2 E[p (1 - p)] over the difficulty, p being how often a model understands such an utterance.
-    """
-    quality = _NORMAL.inv_cdf(accuracy) * math.sqrt(1 + noise**2)
-    step = 0.01
-    total = 0.0
-    for point in range(-800, 801):
-        p = _NORMAL.cdf((quality - point * step) / noise)
-        total += p * (1 - p) * _NORMAL.pdf(point * step)
-    return 2 * total * step
+def _either(patterns: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], ...]:
+    """In which patterns each challenger alone is right, or the champion (first column) alone."""
+    champion, challengers = patterns[:, :1], patterns[:, 1:]
+    return challengers & ~champion, champion & ~challengers
 
 
-def _probit(accuracies: _Floats) -> _Floats:
-    return np.array([_NORMAL.inv_cdf(accuracy) for accuracy in accuracies.tolist()])
-
-
-def _figure(column: _Floats) -> Figure:
-    error = float(column.std(ddof=1)) / math.sqrt(len(column)) if len(column) > 1 else math.nan
-    return Figure(float(column.mean()), error)
+def _of(best: Counts, counts: Counts) -> Counts:
+    """Of each row the count of the best challenger."""
+    return np.take_along_axis(counts, best, axis=1)[:, 0]

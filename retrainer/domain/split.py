@@ -5,7 +5,7 @@ lets the champion see tomorrow's test items and was measured to flatter it by 8 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,9 +28,14 @@ class Split:
     whole: Mapping[str, int] = field(default_factory=dict)
 
 
+def position(key: str) -> float:
+    """Where the example of this key stands for ever, from 0 to below 1, as if drawn evenly."""
+    return int(key[:_HEX_DIGITS], 16) / _RANGE
+
+
 def in_holdout(key: str, fraction: float) -> bool:
     """Whether the example of this key belongs to the holdout; growing `fraction` only ever adds."""
-    return int(key[:_HEX_DIGITS], 16) < fraction * _RANGE
+    return position(key) < fraction
 
 
 def split(examples: Sequence[Example], *, fraction: float, minimum: int) -> Split:
@@ -40,7 +45,14 @@ def split(examples: Sequence[Example], *, fraction: float, minimum: int) -> Spli
     An intent with fewer than `minimum` distinct texts stays whole in training, and so does one
     that the holdout would leave without anything to train on.
     """
-    chosen = {key for key in map(_key, examples) if in_holdout(key, fraction)}
+    return separate(examples, lambda key: in_holdout(key, fraction), minimum=minimum)
+
+
+def separate(
+    examples: Sequence[Example], is_chosen: Callable[[str], bool], *, minimum: int
+) -> Split:
+    """As `split`, with any choice of what is to be held out, by `example_key`."""
+    chosen = {key for key in map(_key, examples) if is_chosen(key)}
     intents, responses = _keys_by(examples, "intent"), _keys_by(examples, "response")
     whole = {i: keys for i, keys in intents.items() if len(keys) < minimum or keys <= chosen}
     # A response that would be left with nothing to train on could never be answered with.

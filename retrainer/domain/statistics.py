@@ -8,6 +8,11 @@ from statistics import NormalDist
 #: Share of true gains that a test should find, where it is said how much data that takes.
 POWER = 0.8
 
+#: Pairs up to which all outcomes are counted one by one, and what is left out of a sum of more.
+_EXACT, _NEGLIGIBLE = 1000, 1e-15
+#: Of an interval of length 2, which leave less than rounding.
+_HALVINGS = 40
+
 
 def mcnemar_mid_p(wins: int, losses: int) -> float:
     """One-sided McNemar mid-p: how likely so many wins are, or more, if neither model is better.
@@ -19,6 +24,8 @@ def mcnemar_mid_p(wins: int, losses: int) -> float:
     Raises:
         ValueError: a number is negative.
     """
+    if wins + losses > _EXACT:
+        return _share_above(wins, losses) + _share_of(wins, losses) / 2
     here, above = _tail(wins, losses)
     return (2 * above + here) / (2 << (wins + losses)) if wins + losses else 1.0
 
@@ -32,6 +39,8 @@ def sign_test(wins: int, losses: int) -> float:
     Raises:
         ValueError: a number is negative.
     """
+    if wins + losses > _EXACT:
+        return _share_above(wins, losses) + _share_of(wins, losses)
     here, above = _tail(wins, losses)
     return (above + here) / (1 << (wins + losses))
 
@@ -51,6 +60,28 @@ def _tail(wins: int, losses: int) -> tuple[int, int]:
     return here, above
 
 
+def _share_of(wins: int, losses: int) -> float:
+    """Which share of all outcomes has exactly so many wins; to ten digits, also of many pairs."""
+    if wins < 0 or losses < 0:
+        raise ValueError(f"wins {wins} and losses {losses} must not be negative")
+    pairs = wins + losses
+    ways = math.lgamma(pairs + 1) - math.lgamma(wins + 1) - math.lgamma(losses + 1)
+    return math.exp(ways - pairs * math.log(2))
+
+
+def _share_above(wins: int, losses: int) -> float:
+    """Which share of all outcomes has more wins."""
+    if wins < losses:
+        return 1 - _share_of(wins, losses) - _share_above(losses, wins)
+    total, term = 0.0, _share_of(wins, losses)
+    for more in range(losses):  # each further term is smaller by a larger factor
+        term *= (losses - more) / (wins + more + 1)
+        total += term
+        if term < total * _NEGLIGIBLE:
+            break
+    return total
+
+
 def standard_error(wins: int, losses: int, items: int) -> float:
     """Standard error of the difference of two accuracies on the same items, a share.
 
@@ -63,6 +94,46 @@ def standard_error(wins: int, losses: int, items: int) -> float:
     if items < 1 or min(wins, losses) < 0 or wins + losses > items:
         raise ValueError(f"{wins} wins and {losses} losses are not possible on {items} items")
     return math.sqrt(wins + losses - (wins - losses) ** 2 / items) / items
+
+
+def score(wins: int, losses: int, items: int, gain: float) -> float:
+    """How many standard errors the gain seen lies above a true one of `gain`, a share above -1.
+
+    Tango's score statistic for paired shares (Statistics in Medicine 17 (1998)): the standard error
+    is that of the likeliest discordance which such a gain leaves. So it is not 0 where the models
+    never differ, and more wins or fewer losses never lower it. 0.0 for a gain of 0 without any.
+
+    Raises:
+        ValueError: there are no items, fewer than wins and losses together, or no such gain.
+    """
+    if items < 1 or min(wins, losses) < 0 or wins + losses > items or not -1 < gain < 1:
+        raise ValueError(f"{wins} wins and {losses} losses on {items} items, a gain of {gain}")
+    linear = (2 * items - wins + losses) * gain - (wins + losses)
+    constant = -losses * gain * (1 - gain)
+    # The likeliest share of losses solves 2 n x^2 + linear x + constant = 0.
+    likeliest = (math.sqrt(max(linear**2 - 8 * items * constant, 0.0)) - linear) / (4 * items)
+    variance = items * (2 * likeliest + gain * (1 - gain))
+    excess = wins - losses - items * gain
+    if variance <= 0:
+        return math.copysign(math.inf, excess) if excess else 0.0
+    return excess / math.sqrt(variance)
+
+
+def gain_lower_bound(wins: int, losses: int, items: int, alpha: float) -> float:
+    """The true gain (a share) is above this, at one-sided `alpha`: see `score`.
+
+    Raises:
+        ValueError: as `score`.
+    """
+    enough = NormalDist().inv_cdf(1 - alpha)
+    low, high = -1.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if score(wins, losses, items, middle) > enough:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def items_needed(discordance: float, gain: float, alpha: float, power: float = POWER) -> int:

@@ -1,6 +1,7 @@
 """The verdict on a challenger: the heart of retrainer, pure and total."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -94,17 +95,27 @@ class Verdict:
 def decide(evaluation: Evaluation, policy: Policy) -> Verdict:
     """The worst outcome among the blocking checks that apply.
 
-    A policy under which no blocking check applies, guards apart, never promotes.
+    A policy under which no blocking check applies, guards apart, never promotes; nor does any where
+    something kept the champion from being compared with.
 
     Raises:
         IncomparableReports: champion and challenger were measured on different examples.
     """
     _require_same_examples(evaluation.champion, evaluation.challenger)
     checks = tuple(_apply(named, evaluation) for named in policy.rules)
-    if not any(c.blocking and not c.guard and c.outcome is not None for c in checks):
+    if evaluation.champion is not None and evaluation.obstacle:
+        checks = (_not_compared(evaluation), *checks)
+    if not any(map(_justifies, checks)):
         checks += (_nothing_decides(policy, evaluation),)
-    deciding = [c.outcome for c in checks if c.blocking and c.outcome is not None]
-    return Verdict(max(deciding, key=lambda o: o.severity), policy.name, checks)
+    return Verdict(worst(checks), policy.name, checks)
+
+
+def worst(checks: Sequence[Check]) -> Outcome:
+    """The worst outcome among the blocking checks that apply; HOLD at best if all are guards."""
+    found = [check.outcome for check in checks if check.blocking and check.outcome is not None]
+    if not any(map(_justifies, checks)):
+        found.append(Outcome.HOLD)
+    return max(found, key=lambda outcome: outcome.severity)
 
 
 def metric(report: Report, name: str) -> float | None:
@@ -125,6 +136,19 @@ def _apply(named: NamedRule, evaluation: Evaluation) -> Check:
         details=found.details,
         guard=found.guard,
     )
+
+
+def _justifies(check: Check) -> bool:
+    """Whether it says something of how good the model is, and so may lead to a promotion."""
+    return check.blocking and not check.guard and check.outcome is not None
+
+
+def _not_compared(evaluation: Evaluation) -> Check:
+    sentence = (
+        f"0 of {evaluation.challenger.examples} utterances could be compared with the champion: "
+        f"{evaluation.obstacle}"
+    )
+    return Check("comparison", Outcome.HOLD, sentence, observed=0.0, limit=1.0, guard=True)
 
 
 def _nothing_decides(policy: Policy, evaluation: Evaluation) -> Check:

@@ -145,5 +145,5 @@ def _require_same_champion(desk: Desk, report: CycleReport) -> None:
 def _by_hand(report: CycleReport) -> str:
     return (
         f"to promote it all the same: retrainer promote {report.cycle.challenger} "
-        f"--assistant {report.cycle.assistant} --reason ..."
+        f"--assistant {report.cycle.assistant} --force --reason ..."
     )

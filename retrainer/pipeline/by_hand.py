@@ -2,7 +2,8 @@
 
 from retrainer.domain.cycle import Promotion, PromotionReason
 from retrainer.domain.retention import predecessor
-from retrainer.errors import ModelNotFound, PlatformError, RetrainerError
+from retrainer.domain.verdict import Outcome
+from retrainer.errors import ModelNotFound, PlatformError, RetrainerError, VerdictAgainst
 from retrainer.pipeline.ledger import activate, note_outside_change, take_back
 from retrainer.pipeline.world import Desk
 
@@ -21,6 +22,21 @@ def promote(
     """
     note_outside_change(desk)
     return _change(desk, model, PromotionReason.PERSON, actor, note, cycle)
+
+
+def forced(model: str, cycle: int, verdict: Outcome, note: str, *, force: bool) -> str:
+    """What the ledger says where a person promotes a model on which the verdict was another one.
+
+    Raises:
+        VerdictAgainst: it is not to be forced.
+    """
+    if force:
+        return f"forced against {verdict.value.upper()} of cycle {cycle}: {note}"
+    answer = f"`retrainer approve {cycle} --reason ...`, or " if verdict is Outcome.HOLD else ""
+    raise VerdictAgainst(
+        f"cycle {cycle} says {verdict.value.upper()} to {model}; `retrainer show {cycle}` says why",
+        tip=f"{answer}promote it all the same with --force: the ledger will say who did, and why",
+    )
 
 
 def rollback(desk: Desk, *, actor: str, note: str) -> Promotion:

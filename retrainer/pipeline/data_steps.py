@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from retrainer.domain.custom_actions import custom
 from retrainer.domain.cycle import (
     Cycle,
     DataSummary,
@@ -16,10 +17,13 @@ from retrainer.domain.cycle import (
     Snapshot,
     State,
 )
+from retrainer.domain.data_quality import count_texts
 from retrainer.domain.examples import Example, example_key
-from retrainer.domain.split import distinct, split
+from retrainer.domain.folds import undivided
+from retrainer.domain.predictions import NLU_FALLBACK
+from retrainer.domain.split import Split, distinct, split
 from retrainer.errors import ProjectError
-from retrainer.pipeline import records
+from retrainer.pipeline import data_checks, records
 from retrainer.pipeline.ledger import note_outside_change
 from retrainer.pipeline.world import Assistant, World
 from retrainer.ports import Project, Rasa
@@ -45,7 +49,7 @@ def validate(cycle: Cycle, state: State, world: World) -> State:
     with places_in_project(root, snapshot.origin):
         inspection = inspect(root, world.assistant, world.rasa, world.find_project)
         require_sound(inspection.findings, fail_on_warnings=world.assistant.fail_on_warnings)
-        _require_no_great_loss(len(inspection.contents.examples), world)
+        _require_sound_data(inspection, world)
     records.write_contents(world.artifacts, cycle.challenger, inspection.contents)
     return replace(state, findings=inspection.findings)
 
@@ -70,17 +74,29 @@ def inspect(
     project = find_project(root)
     read = rasa.read_project(project)
     must_pass = rasa.read_must_pass(_files(root, assistant.must_pass, "must_pass"))
+    _files(root, assistant.configs, "training.configs")
+    if stories := _files(root, assistant.stories, "evaluation.stories"):
+        rasa.check_stories(project, stories)
     test_data = rasa.read_examples(_files(root, assistant.test_data, "evaluation.test_data"))
     intents = sorted({example.intent for example in read.examples if example.intent})
     findings = [
         *_too_few_intents(intents, read.examples),
         *_unknown(read.examples, read.domain_intents, "the domain does not declare it"),
-        *_unknown([m.example for m in must_pass], intents, "no training example has it"),
+        *_unknown(
+            [m.example for m in must_pass], [*intents, NLU_FALLBACK], "no training example has it"
+        ),
         *_unknown(test_data, intents, "no training example has it"),
+        *data_checks.known_tests(test_data, read.examples),
     ]
     findings += [] if findings else rasa.validate(project)
     return Inspection(
-        records.Contents(read.examples, test_data, must_pass),
+        records.Contents(
+            read.examples,
+            test_data,
+            must_pass,
+            domain_intents=read.domain_intents,
+            domain_actions=custom(read.domain_actions),
+        ),
         tuple(_below(root, finding) for finding in findings),
     )
 
@@ -121,12 +137,20 @@ def require_sound(findings: Sequence[Finding], *, fail_on_warnings: bool) -> Non
     )
 
 
-def _require_no_great_loss(examples: int, world: World) -> None:
-    """A pull that returned half the data must never train; compared with the champion's data."""
+def _require_sound_data(inspection: Inspection, world: World) -> None:
     champion = world.platform.active()
     manifest = records.read_manifest(world.artifacts, champion) if champion else None
-    if manifest is None or not manifest.examples:
-        return
+    contents = inspection.contents
+    if manifest is not None and manifest.examples:
+        _require_no_great_loss(len(contents.examples), champion, manifest, world)
+    data = data_checks.quality(contents, inspection.findings, champion, manifest)
+    data_checks.require_trainable(data, world.assistant.policy)
+
+
+def _require_no_great_loss(
+    examples: int, champion: str | None, manifest: records.Manifest, world: World
+) -> None:
+    """A pull that returned half the data must never train; compared with the champion's data."""
     lost, limit = 1 - examples / manifest.examples, world.assistant.maximum_loss
     if lost > limit:
         raise ProjectError(
@@ -140,7 +164,7 @@ def separate(cycle: Cycle, state: State, world: World) -> State:
     """Split off the holdout, write the project to train on, and the manifest of what it holds."""
     contents = records.read_contents(world.artifacts, cycle.challenger)
     assistant = world.assistant
-    parts = split(contents.examples, fraction=assistant.holdout, minimum=assistant.minimum_examples)
+    parts = divide(contents.examples, assistant)
     snapshot = snapshot_of(state)
     project = world.find_project(world.snapshots.folder(snapshot))
     copy, seen = world.rasa.write_training_project(
@@ -156,6 +180,9 @@ def separate(cycle: Cycle, state: State, world: World) -> State:
         tuple(sorted(keys)),
         examples=len(contents.examples),
         labels=dict(sorted(labels.items())),
+        config=project.config_name,
+        intents=count_texts(contents.examples),
+        actions=contents.domain_actions,
     )
     records.write_manifest(world.artifacts, cycle.challenger, manifest)
     data = DataSummary(
@@ -172,8 +199,16 @@ def separate(cycle: Cycle, state: State, world: World) -> State:
 
 def candidates(contents: records.Contents, assistant: Assistant) -> tuple[Example, ...]:
     """The examples that models may be measured on: holdout and explicit test data, each once."""
-    parts = split(contents.examples, fraction=assistant.holdout, minimum=assistant.minimum_examples)
-    return distinct([*parts.held_out, *contents.test_data])
+    return distinct([*divide(contents.examples, assistant).held_out, *contents.test_data])
+
+
+def divide(examples: Sequence[Example], assistant: Assistant) -> Split:
+    """What the challenger trains on, and what it never sees: nothing for a cross-validation."""
+    minimum = assistant.minimum_examples
+    if assistant.mode == "holdout":
+        return split(examples, fraction=assistant.holdout, minimum=minimum)
+    whole = undivided(examples, folds=assistant.folds, minimum=minimum)
+    return Split(tuple(examples), held_out=(), whole=whole)
 
 
 def working_folder(cycle: Cycle, world: World) -> Path:
@@ -199,8 +234,11 @@ def _fingerprint(snapshot: Snapshot, assistant: Assistant) -> str:
         "policy": repr(assistant.policy),
         "must_pass": assistant.must_pass,
         "test_data": assistant.test_data,
+        "stories": assistant.stories,
+        "mode": [assistant.mode, assistant.folds],
         "holdout": assistant.holdout,
         "minimum_examples": assistant.minimum_examples,
+        "challengers": [assistant.configs, assistant.seeds, assistant.finetune],
         "inputs": assistant.inputs,
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

@@ -7,11 +7,22 @@ from pathlib import Path
 from retrainer.domain.comparison import Predictions, compare, report, unseen
 from retrainer.domain.cycle import Cycle, Snapshot, State
 from retrainer.domain.evaluation import PlatformFigures, Report, TestSet
+from retrainer.domain.must_pass import assess_must_pass
 from retrainer.domain.predictions import Prediction
+from retrainer.domain.selection import spent
 from retrainer.errors import PlatformError, StorageError
 from retrainer.pipeline import records
+from retrainer.pipeline.cross_validation import (
+    HeldOutAnswers,
+    challengers_recipe,
+    champions_recipe,
+    cross_validate,
+)
 from retrainer.pipeline.data_steps import candidates, snapshot_of, working_folder
+from retrainer.pipeline.guards import guarded
 from retrainer.pipeline.ledger import newest
+from retrainer.pipeline.reuse import count_use
+from retrainer.pipeline.story_tests import story_results
 from retrainer.pipeline.world import World
 
 
@@ -40,14 +51,11 @@ def evaluate(cycle: Cycle, state: State, world: World) -> State:
     serving, changed = world.platform.active(), newest(world.desk)
     challenger = _challenger(cycle, state, world)
     champion = _champion(serving, state, world) if serving else None
-    test_set = unseen(
-        candidates(contents, world.assistant),
-        challenger_saw=challenger.saw,
-        champion_saw=champion.saw if champion else frozenset(),
-    )
-    texts = [e.text for e in test_set.examples] + [m.example.text for m in contents.must_pass]
-    after = answers(challenger, texts, world)
-    before = answers(champion, texts, world) if champion else {}
+    if world.assistant.mode == "cross_validation":
+        measured = _on_every_fold(cycle, contents, challenger, champion, world)
+    else:
+        measured = _on_the_holdout(contents, state, challenger, champion, world)
+    test_set, after, before = measured.test_set, measured.after, measured.before
     evaluation = compare(
         test_set,
         challenger=_measured(challenger, test_set, after, contents, state, world),
@@ -59,12 +67,59 @@ def evaluate(cycle: Cycle, state: State, world: World) -> State:
         champion_known=champion is None or champion.trained_on is not None,
         intents={example.intent for example in contents.examples if example.intent},
     )
+    evaluation = count_use(
+        evaluation, test_set, before or {}, cycle=cycle, chosen=changed, world=world
+    )
     return replace(
         state,
         champion=serving,
         champion_since=changed.at if changed else None,
-        evaluation=evaluation,
+        evaluation=replace(
+            guarded(evaluation, challenger, champion, test_set, state, contents, world),
+            mode=world.assistant.mode,
+            folds=world.assistant.folds if world.assistant.mode == "cross_validation" else 0,
+            obstacle=measured.obstacle,
+        ),
     )
+
+
+def _on_the_holdout(
+    contents: records.Contents,
+    state: State,
+    challenger: Subject,
+    champion: Subject | None,
+    world: World,
+) -> HeldOutAnswers:
+    """The answers of the two models themselves, to what neither was trained on."""
+    measurable = candidates(contents, world.assistant)
+    test_set = unseen(
+        measurable,
+        challenger_saw=challenger.saw,
+        champion_saw=champion.saw if champion else frozenset(),
+        spent=spent(measurable, state.candidates),
+    )
+    texts = [e.text for e in test_set.examples] + [m.example.text for m in contents.must_pass]
+    after = answers(challenger, texts, world)
+    before = answers(champion, texts, world) if champion else None
+    return HeldOutAnswers(test_set, after, before)
+
+
+def _on_every_fold(
+    cycle: Cycle,
+    contents: records.Contents,
+    challenger: Subject,
+    champion: Subject | None,
+    world: World,
+) -> HeldOutAnswers:
+    """The answers of what the two models are made of, to every example."""
+    if challenger.trained_on is None:
+        raise LookupError("a challenger has the record of what it was trained on")
+    new = challengers_recipe(challenger.trained_on, contents.examples, world)
+    old = champions_recipe(champion.name, champion.trained_on, world) if champion else None
+    if isinstance(old, str):
+        alone = cross_validate(cycle, world, new, None, contents.test_data)
+        return replace(alone, obstacle=old)
+    return cross_validate(cycle, world, new, old, contents.test_data)
 
 
 def answers(subject: Subject, texts: Sequence[str], world: World) -> dict[str, Prediction]:
@@ -82,20 +137,24 @@ def answers(subject: Subject, texts: Sequence[str], world: World) -> dict[str, P
 def _measured(
     subject: Subject,
     test_set: TestSet,
-    predictions: Predictions,
+    predictions: Predictions | None,
     contents: records.Contents,
     state: State,
     world: World,
 ) -> Report:
-    """Everything that is measured of one model by itself."""
+    """Everything that is measured of one model by itself; no figures without predictions."""
     trained_on = subject.trained_on
-    measured = report(
-        subject.name,
-        test_set,
-        predictions,
-        contents.must_pass,
-        knows=tuple(trained_on.labels) if trained_on and trained_on.labels else None,
-    )
+    knows = tuple(sorted(trained_on.labels)) if trained_on and trained_on.labels else None
+    if predictions is None:
+        size = len(test_set.examples)
+        measured = Report(subject.name, test_set.digest, size, metrics={}, knows=knows)
+    else:
+        measured = report(subject.name, test_set, predictions, knows=knows)
+    # The model's own answers: in a cross-validation the predictions are those of its folds.
+    own = answers(subject, [must.example.text for must in contents.must_pass], world)
+    must_pass = tuple(assess_must_pass(m, own[m.example.text]) for m in contents.must_pass)
+    stories = story_results(subject.name, subject.fetch, state, world)
+    measured = replace(measured, must_pass=must_pass, stories=stories)
     if not state.uploaded:
         return measured
     return replace(measured, platform=_platform_figures(subject.name, world))

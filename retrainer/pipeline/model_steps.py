@@ -6,25 +6,21 @@ from dataclasses import replace
 from retrainer.domain import verdict as verdicts
 from retrainer.domain.cycle import Cycle, Model, State
 from retrainer.errors import ModelNotFound
-from retrainer.pipeline import records
-from retrainer.pipeline.data_steps import working_folder
+from retrainer.pipeline import challengers
 from retrainer.pipeline.evaluation_step import archive_path
 from retrainer.pipeline.world import World
 
 
 def train(cycle: Cycle, state: State, world: World) -> State:
-    """Train the challenger; a finished model of its name is not trained again.
+    """Train the challenger, or several to choose one of; what is finished is not trained again.
 
     A platform that could not take the model is asked first: training may take hours.
     """
     world.platform.require_ready(world.rasa.versions().rasa)
     started = world.clock.monotonic()
-    archive = world.rasa.train(
-        records.read_training_project(world.artifacts, cycle.challenger),
-        cycle.challenger,
-        working_folder(cycle, world),
-        world.listener.progress,
-    )
+    tried = challengers.train(cycle, state, world)
+    seconds = next((c.seconds for c in tried if c.chosen), world.clock.monotonic() - started)
+    archive = archive_path(cycle, world)
     description = world.rasa.describe(archive)
     with archive.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
@@ -34,9 +30,9 @@ def train(cycle: Cycle, state: State, world: World) -> State:
         size=archive.stat().st_size,
         rasa_version=description.rasa_version,
         trained_at=description.trained_at,
-        training_seconds=world.clock.monotonic() - started,
+        training_seconds=seconds,
     )
-    return replace(state, model=model)
+    return replace(state, model=model, candidates=tried)
 
 
 def upload(cycle: Cycle, state: State, world: World) -> State:

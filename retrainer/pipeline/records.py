@@ -9,19 +9,24 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from retrainer.domain.evaluation import StoryResult
 from retrainer.domain.examples import Example, MustPass
 from retrainer.domain.predictions import Prediction
+from retrainer.domain.reuse import Uses
+from retrainer.domain.selection import Candidate
 from retrainer.errors import StorageError
 from retrainer.ports import ArtifactStore, Project
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What was read from a snapshot: training examples, explicit test examples, must-pass."""
+    """What was read from a snapshot: examples to train on, to test on and to pass, and the domain."""
 
     examples: tuple[Example, ...]
     test_data: tuple[Example, ...]
     must_pass: tuple[MustPass, ...]
+    domain_intents: tuple[str, ...] = ()
+    domain_actions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +34,41 @@ class Manifest:
     """What a model was trained on: the snapshot, and the `example_key` of every text, sorted.
 
     `examples` is how many labelled examples the snapshot held, those of the holdout included, and
-    `labels` how many of each intent it trained on.
+    `labels` how many of each intent it trained on. `config` is the config file in the project, empty
+    where it was not recorded, and `seed` what its components were given, None for what that says.
+    `finetuned_from` is the model that it went on from, whose keys are among these.
+    `intents` counts the different texts of each intent of the snapshot, and `actions` are the custom
+    ones of its domain; empty and None where that was not recorded.
     """
 
     snapshot: str
     keys: tuple[str, ...]
     examples: int = 0
     labels: Mapping[str, int] = field(default_factory=dict)
+    config: str = ""
+    seed: int | None = None
+    finetuned_from: str = ""
+    intents: Mapping[str, int] = field(default_factory=dict)
+    actions: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a model that was trained without a fold answers to the fold's texts.
+
+    `seen` are the `example_key`s of those that it was trained on nevertheless, sorted.
+    """
+
+    seen: tuple[str, ...]
+    predictions: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stories:
+    """How a model fared in the test stories whose content has this digest."""
+
+    digest: str
+    results: tuple[StoryResult, ...]
 
 
 _Record = TypeVar("_Record")
@@ -44,6 +77,10 @@ _CONTENTS = TypeAdapter(Contents)
 _MANIFEST = TypeAdapter(Manifest)
 _PROJECT = TypeAdapter(Project)
 _PREDICTIONS = TypeAdapter(tuple[Prediction, ...])
+_STORIES = TypeAdapter(Stories)
+_TRIAL = TypeAdapter(Trial)
+_CANDIDATES = TypeAdapter(tuple[Candidate, ...])
+_USES = TypeAdapter(Uses)
 
 
 def cycle_name(challenger: str) -> str:
@@ -77,6 +114,19 @@ def read_training_project(artifacts: ArtifactStore, challenger: str) -> Project:
     return _needed(artifacts, f"{cycle_name(challenger)}/training_project.json", _PROJECT)
 
 
+def write_candidates(
+    artifacts: ArtifactStore, challenger: str, candidates: tuple[Candidate, ...]
+) -> None:
+    """Keep how far the cycle is with its challengers, and which it chose."""
+    content = _CANDIDATES.dump_json(candidates)
+    artifacts.write(f"{cycle_name(challenger)}/candidates.json", content)
+
+
+def read_candidates(artifacts: ArtifactStore, challenger: str) -> tuple[Candidate, ...] | None:
+    """What `write_candidates` kept; None before, or if it is damaged."""
+    return _read(artifacts, f"{cycle_name(challenger)}/candidates.json", _CANDIDATES)
+
+
 def write_manifest(artifacts: ArtifactStore, model: str, manifest: Manifest) -> None:
     """Keep what a model is trained on, as long as the model."""
     artifacts.write(f"{model_name(model)}/manifest.json", _MANIFEST.dump_json(manifest))
@@ -102,6 +152,36 @@ def read_predictions(artifacts: ArtifactStore, model: str) -> dict[str, Predicti
     """The model's answers so far, by text."""
     known = _read(artifacts, f"{model_name(model)}/predictions.json", _PREDICTIONS)
     return {prediction.text: prediction for prediction in known or ()}
+
+
+def write_stories(artifacts: ArtifactStore, model: str, stories: Stories) -> None:
+    """Keep how a model fared, so that it is not tested again while the stories stay the same."""
+    artifacts.write(f"{model_name(model)}/stories.json", _STORIES.dump_json(stories))
+
+
+def read_stories(artifacts: ArtifactStore, model: str) -> Stories | None:
+    """What `write_stories` kept last; None if there is nothing, or nothing readable."""
+    return _read(artifacts, f"{model_name(model)}/stories.json", _STORIES)
+
+
+def write_trial(artifacts: ArtifactStore, challenger: str, digest: str, trial: Trial) -> None:
+    """Keep what came of one training of a cross-validation, by a digest of what it depends on."""
+    artifacts.write(f"{cycle_name(challenger)}/folds/{digest}.json", _TRIAL.dump_json(trial))
+
+
+def read_trial(artifacts: ArtifactStore, challenger: str, digest: str) -> Trial | None:
+    """What `write_trial` kept; None if there is nothing, or nothing readable."""
+    return _read(artifacts, f"{cycle_name(challenger)}/folds/{digest}.json", _TRIAL)
+
+
+def write_uses(artifacts: ArtifactStore, uses: Uses) -> None:
+    """Keep how often each utterance of the assistant's holdout was asked."""
+    artifacts.write("holdout/uses.json", _USES.dump_json(uses))
+
+
+def read_uses(artifacts: ArtifactStore) -> Uses:
+    """What `write_uses` kept; nothing as long as no cycle did."""
+    return _read(artifacts, "holdout/uses.json", _USES) or Uses()
 
 
 def _read(artifacts: ArtifactStore, name: str, of: TypeAdapter[_Record]) -> _Record | None:

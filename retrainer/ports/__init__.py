@@ -4,6 +4,7 @@ Every method with an effect says what happens when it is called twice, since eve
 cycle may run again after a crash. Failures are `RetrainerError`s; adapters translate their own.
 """
 
+from retrainer.ports.actions import ActionServer
 from retrainer.ports.agenda import Agenda, DataSeen, Enrolment, Pause, Request
 from retrainer.ports.approvals import Answer, Approvals
 from retrainer.ports.clock import Clock
@@ -29,6 +30,7 @@ from retrainer.ports.rasa import (
 )
 
 __all__ = [
+    "ActionServer",
     "Agenda",
     "Answer",
     "Approvals",

@@ -50,6 +50,11 @@ class Project:
     domain: tuple[Path, ...]
     data: tuple[Path, ...]
 
+    @property
+    def config_name(self) -> str:
+        """The config's path inside the project, with `/`."""
+        return self.config.relative_to(self.root).as_posix()
+
 
 class SnapshotStore(Protocol):
     """Content-addressed copies of an assistant's project."""

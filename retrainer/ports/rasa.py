@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from retrainer.domain.cycle import Finding
+from retrainer.domain.evaluation import StoryResult
 from retrainer.domain.examples import Example, MustPass
 from retrainer.domain.predictions import Prediction
 from retrainer.ports.data import Project
@@ -43,11 +44,12 @@ class ProjectContents:
     """What a project says, read by Rasa.
 
     `examples` come in Rasa's order, with file and line where known.
-    `domain_intents` are the intents that the domain declares.
+    `domain_intents` are the intents that the domain declares, `domain_actions` its custom actions.
     """
 
     examples: tuple[Example, ...]
     domain_intents: tuple[str, ...]
+    domain_actions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,22 @@ class Rasa(Protocol):
         """
         ...
 
-    def train(self, project: Project, name: str, into: Path, progress: ProgressListener) -> Path:
+    def train(
+        self,
+        project: Project,
+        name: str,
+        into: Path,
+        progress: ProgressListener,
+        *,
+        seed: int | None = None,
+        finetune: Path | None = None,
+    ) -> Path:
         """Train a model; returns the archive `into/NAME.tar.gz`, complete and durable on disk.
 
-        A finished archive of that name is returned without training again.
+        A finished archive of that name is returned without training again. `seed` is what every
+        component that takes one is given, None: what the config says; ProjectError if none takes
+        one. `finetune` is the archive of a model to go on from; RasaError if its config or its
+        labels are others.
         """
         ...
 
@@ -135,6 +149,47 @@ class Rasa(Protocol):
         """The model's answer to each text, in order; changes nothing.
 
         `code` is the folder of the project whose own components the model may need.
+        """
+        ...
+
+    def time_parses(
+        self,
+        models: Sequence[tuple[Path, Path | None]],
+        texts: Sequence[str],
+        *,
+        limit: float,
+    ) -> tuple[tuple[float, ...], ...]:
+        """How many seconds each model takes to understand each text; changes nothing.
+
+        A model is an archive, with `code` as in `predict`. They are asked one text at a time and in
+        turns, each first without being timed. After `limit` seconds no further text is tried, so all
+        have the same number of times, of the first texts.
+        """
+        ...
+
+    def check_stories(self, project: Project, files: Sequence[Path]) -> None:
+        """Make sure that the test stories of files or folders are usable; changes nothing.
+
+        Raises:
+            ProjectError: a file cannot be read, holds none or one that no model could pass, or is
+                trained on.
+        """
+        ...
+
+    def test_stories(
+        self,
+        archive: Path,
+        files: Sequence[Path],
+        progress: ProgressListener,
+        *,
+        code: Path | None = None,
+    ) -> tuple[StoryResult, ...]:
+        """What Rasa's own end-to-end test says of each story of files or folders; runs no action.
+
+        They come in an order that is the same for every model. `code` is as in `predict`.
+
+        Raises:
+            RasaError: the model is none that stories can be tested with.
         """
         ...
 

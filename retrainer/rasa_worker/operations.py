@@ -47,11 +47,11 @@ def write_training_project(_out, project, held_out, into):
     return training_project.write(_enter(project), frozenset(held_out), Path(into))
 
 
-def train(out, project, name, into):
-    """Train into an existing folder; returns the archive."""
+def train(out, project, name, into, seed=None, finetune=None):
+    """Train into an existing folder, perhaps with a seed or from a model; returns the archive."""
     from . import training
 
-    return training.train(_enter(project), name, Path(into), out)
+    return training.train(_enter(project), name, Path(into), out, seed=seed, finetune=finetune)
 
 
 def predict(out, archive, texts, code):
@@ -59,6 +59,29 @@ def predict(out, archive, texts, code):
     from . import prediction
 
     return prediction.predict(Path(archive), texts, None if code is None else Path(code), out)
+
+
+def time_parses(_out, models, texts, limit):
+    """Seconds that each model, a pair of archive and code, takes for each text."""
+    from . import prediction
+
+    pairs = [(Path(archive), None if code is None else Path(code)) for archive, code in models]
+    return prediction.time_parses(pairs, texts, limit)
+
+
+def check_stories(_out, project, files):
+    """A fault where test stories are no good."""
+    from . import stories
+
+    stories.check(_enter(project), [Path(file) for file in files])
+
+
+def test_stories(out, archive, files, code):
+    """What Rasa's own story test says of each story."""
+    from . import stories
+
+    folder = None if code is None else Path(code)
+    return stories.test(Path(archive), [Path(file) for file in files], folder, out)
 
 
 TABLE = {
@@ -72,6 +95,9 @@ TABLE = {
         write_training_project,
         train,
         predict,
+        time_parses,
+        check_stories,
+        test_stories,
     )
 }
 

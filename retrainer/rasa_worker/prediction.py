@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import time
 from collections import OrderedDict
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from .faults import ARCHIVE, Fault, root_cause
 _KEPT = 2
 #: Utterances between two progress events.
 _CHUNK = 256
+#: Utterances that a model is asked before it is timed.
+_WARM = 3
 _loaded = OrderedDict()
 
 
@@ -31,6 +34,27 @@ def predict(archive, texts, code, out):
     return done
 
 
+def time_parses(models, texts, limit):
+    """Seconds that each of the models, pairs of archive and code, takes for each text.
+
+    In turns, so that a machine which is busy for a while is so for all of them. After `limit`
+    seconds no further text is tried.
+    """
+    timed = [(_model(archive, code), []) for archive, code in models]
+    for model, _ in timed:
+        for text in texts[:_WARM]:
+            model.parse([text])
+    end = time.perf_counter() + limit
+    for text in texts:
+        for model, seconds in timed:
+            start = time.perf_counter()
+            model.parse([text])
+            seconds.append(time.perf_counter() - start)
+        if time.perf_counter() > end:
+            break
+    return [seconds for _, seconds in timed]
+
+
 def _model(archive, code):
     """The loaded model of an archive; a replaced file is another model."""
     status = archive.stat()
@@ -41,6 +65,11 @@ def _model(archive, code):
         _loaded[key] = Model(archive, code)
     _loaded.move_to_end(key)
     return _loaded[key]
+
+
+def forget():
+    """Let go of the models that are loaded."""
+    _loaded.clear()
 
 
 class Model:

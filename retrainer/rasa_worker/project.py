@@ -47,17 +47,29 @@ class Project:
         return paths[0] if len(paths) == 1 else paths
 
     def importer(self, *, nlu=True):
-        """Rasa's reader of the whole project; or, without `nlu`, of all but files of NLU alone.
-
-        A project with importers of its own is refused: they may bring examples that we could
-        not keep out of the training, and the measurement would not be honest.
-        """
+        """Rasa's reader of the whole project; or, without `nlu`, of all but files of NLU alone."""
         from rasa.shared import data
         from rasa.shared.core.training_data.story_reader.yaml_story_reader import YAMLStoryReader
         from rasa.shared.importers.importer import TrainingDataImporter
-        from rasa.shared.utils.io import read_config_file
 
         require_utf8([self.config, *self.domain, *self.data], self.relative)
+        self.require_own_files()
+        self.require_domain()
+        paths = [str(path) for path in self.data]
+        if not nlu:
+            paths = data.get_data_files(paths, YAMLStoryReader.is_stories_file)
+        return TrainingDataImporter.load_from_config(
+            str(self.config), self.domain_argument(), paths
+        )
+
+    def require_own_files(self):
+        """Refuse a config with importers of its own.
+
+        They may bring examples that we could not keep out of the training, and the measurement
+        would not be honest.
+        """
+        from rasa.shared.utils.io import read_config_file
+
         with blamed(self.config):
             config = read_config_file(str(self.config))
         names = [entry.get("name") for entry in config.get("importers") or []]
@@ -69,13 +81,6 @@ class Project:
                 self.relative(self.config),
                 tip="merge the projects into one before retrainer reads them",
             )
-        self.require_domain()
-        paths = [str(path) for path in self.data]
-        if not nlu:
-            paths = data.get_data_files(paths, YAMLStoryReader.is_stories_file)
-        return TrainingDataImporter.load_from_config(
-            str(self.config), self.domain_argument(), paths
-        )
 
     def require_domain(self):
         """Rasa itself goes on with an empty domain where the files are not usable."""
@@ -88,10 +93,11 @@ class Project:
                 raise project_fault(str(error), self.relative(path)) from error
 
     def contents(self):
-        """All labelled examples of the project's files, and the intents of the domain.
+        """All labelled examples of the project's files, and intents and custom actions of the domain.
 
         NLU files are remembered: as a rule the project is split next.
         """
+        from rasa.shared.constants import UTTER_PREFIX
         from rasa.shared.core.constants import DEFAULT_INTENTS
 
         from . import examples
@@ -102,4 +108,5 @@ class Project:
         found = [example for example, _ in pairs]
         used = {example["intent"] for example in found}
         intents = [i for i in domain.intents if i not in DEFAULT_INTENTS or i in used]
-        return {"examples": found, "domain_intents": intents}
+        actions = [a for a in domain.user_actions if not a.startswith(UTTER_PREFIX)]
+        return {"examples": found, "domain_intents": intents, "domain_actions": sorted(actions)}

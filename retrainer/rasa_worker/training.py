@@ -2,29 +2,39 @@
 
 import logging
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
-from . import components, networks, printed, training_cache
+from . import components, networks, printed, seeds, training_cache
 from .faults import Fault
 
 _TRAINS = re.compile("Starting to train component '(.*)'")
+#: Share of the config's epochs that a model is trained for which goes on from another.
+_EPOCH_FRACTION = 0.2
 _RESTORED = re.compile("Restored component '(.*)' from cache")
 
 
-def train(project, name, into, out):
-    """Train a model of this name into an existing empty folder; returns the archive's path."""
+def train(project, name, into, out, *, seed=None, finetune=None):
+    """Train a model of this name into an existing empty folder; returns the archive's path.
+
+    `seed` replaces those of the config; `finetune` is the archive of a model to go on from.
+    """
     networks.configure()
     from rasa.model_training import train as rasa_train
 
     components.use(project.root)
+    project.require_own_files()
+    if seed is not None:
+        project = seeds.with_seed(project, seed, into)
     training_cache.sweep()
-    with _progress(out):
+    with _progress(out), training_cache.disabled() if finetune else nullcontext():
         result = rasa_train(
             domain=project.domain_argument(),
             config=str(project.config),
             training_files=[str(path) for path in project.data],
             output=str(into),
             fixed_model_name=name,
+            model_to_finetune=finetune,
+            finetuning_epoch_fraction=_EPOCH_FRACTION,
         )
     if result.code != 0 or not result.model:
         raise Fault(

@@ -8,11 +8,13 @@ import os
 import shutil
 import sqlite3
 import time
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 #: Seconds: copying a result from another disk takes less, so that none is deleted in the making.
 _LEFT_AFTER = 24 * 3600.0
+#: Megabytes that the cache may hold; 0: it is neither read nor written.
+_SIZE = "RASA_MAX_CACHE_SIZE"
 
 
 def sweep(now=None):
@@ -28,6 +30,24 @@ def sweep(now=None):
             is_old = now - folder.stat().st_mtime > _LEFT_AFTER
             if is_old and folder.is_dir() and folder.name not in known:
                 shutil.rmtree(str(folder), ignore_errors=True)
+
+
+@contextmanager
+def disabled():
+    """Within, nothing is taken from the cache or put there.
+
+    Rasa's key of a result does not say whether it was finetuned. A finetuned model would get parts
+    that were trained from scratch, which do not fit it, and leave its own to later trainings.
+    """
+    before = os.environ.get(_SIZE)
+    os.environ[_SIZE] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SIZE]
+        else:
+            os.environ[_SIZE] = before
 
 
 def _known(database):

@@ -1,9 +1,10 @@
 """What is known of a cycle beside its verdict: its facts, and what to know of its figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from retrainer.domain.cycle import Origin, Severity, Trigger
 from retrainer.domain.evaluation import Evaluation
+from retrainer.domain.selection import Candidate
 from retrainer.ports import CycleReport
 from retrainer.reports.values import counted, duration, listed, moment, printable, share, size
 from retrainer.reports.words import elapsed
@@ -42,6 +43,9 @@ def remarks(report: CycleReport, most: int | None = None) -> tuple[str, ...]:
             f"it is not recorded what {evaluation.champion.model} was trained on: it may have seen "
             "these examples, and then its figures are too good"
         )
+    if evaluation is not None:
+        said += _how_it_was_measured(evaluation)
+    said += _candidates(state.candidates)
     if evaluation is not None and (platform := _by_the_platform(evaluation)):
         said.append(platform)
     if state.data is not None and (whole := state.data.whole):
@@ -59,6 +63,33 @@ def remarks(report: CycleReport, most: int | None = None) -> tuple[str, ...]:
         warnings = counted(len(state.findings) - errors, "warning")
         said.append(f"the validation found {counted(errors, 'error')} and {warnings}")
     return tuple(printable(remark) for remark in said)
+
+
+def _how_it_was_measured(evaluation: Evaluation) -> list[str]:
+    said = []
+    if evaluation.obstacle:
+        said.append(evaluation.obstacle)
+    if evaluation.mode == "cross_validation" and not evaluation.obstacle:
+        said.append(
+            f"{evaluation.folds} models of each side were trained without a fold each and asked for "
+            "it: that compares the configs and data, not the two models themselves"
+        )
+    if chosen := evaluation.left_out.selection:
+        said.append(
+            f"{counted(chosen, 'example')} left out of the comparison: the challenger was chosen by "
+            "them among several"
+        )
+    return said
+
+
+def _candidates(tried: Sequence[Candidate]) -> list[str]:
+    """A line for each of several challengers."""
+    said = []
+    for candidate in tried if len(tried) > 1 else ():
+        score = f"{share(candidate.score)} of the half that chooses" if candidate.score else ""
+        fate = "chosen, " if candidate.chosen else ""
+        said.append(f"challenger {candidate.label}: {fate}{candidate.skipped or score}")
+    return said
 
 
 def _origin(origin: Origin) -> str:

@@ -43,15 +43,15 @@ def to_json(
     cycle, state = report.cycle, report.state
     seconds = (report.ended_at - cycle.started_at).total_seconds() if report.ended_at else None
     error = {"step": report.failed_step, "message": report.error, "tip": report.tip}
-    verdict = _plain(state.verdict)
+    verdict = plain(state.verdict)
     if state.verdict is not None:
-        verdict["reason"] = _plain(state.verdict.reason)
-    document: dict[str, Any] = _plain(
+        verdict["reason"] = plain(state.verdict.reason)
+    document: dict[str, Any] = plain(
         {
             "format": 1,
             "result": words.outcome(report),
             "headline": words.headline(report),
-            "cycle": _plain(cycle)
+            "cycle": plain(cycle)
             | {"challenger": cycle.challenger, "ended_at": report.ended_at, "seconds": seconds},
             "error": error if report.error is not None else None,
             "same_as": state.same_as,
@@ -74,7 +74,7 @@ def to_json(
 
 def promotion_to_json(promotion: Promotion) -> dict[str, Any]:
     """A row of the ledger: assistant, from, to, reason, actor, note, cycle, at."""
-    document: dict[str, Any] = _plain(
+    document: dict[str, Any] = plain(
         {
             "assistant": promotion.assistant,
             "from": promotion.previous,
@@ -91,14 +91,14 @@ def promotion_to_json(promotion: Promotion) -> dict[str, Any]:
 
 def answer_to_json(answer: Answer) -> dict[str, Any]:
     """What a person answered to a held cycle: approved, actor, reason, at."""
-    document: dict[str, Any] = _plain(answer)
+    document: dict[str, Any] = plain(answer)
     del document["cycle"]
     return document
 
 
 def request_to_json(request: Request) -> dict[str, Any]:
     """What asks for a cycle, and the number of the cycle that answered."""
-    document: dict[str, Any] = _plain(request)
+    document: dict[str, Any] = plain(request)
     return document
 
 
@@ -135,7 +135,7 @@ def history_to_json(line: HistoryLine) -> dict[str, Any]:
         seconds = (line.ended_at - cycle.started_at).total_seconds()
     of_cycle = ("number", "assistant", "trigger", "status", "dry_run", "started_at", "resumed")
     known = {name: getattr(cycle, name) for name in of_cycle} | {"seconds": seconds}
-    document: dict[str, Any] = _plain(
+    document: dict[str, Any] = plain(
         {name: known[name] if name in known else getattr(line, name) for name in HISTORY_KEYS}
     )
     return document
@@ -143,11 +143,11 @@ def history_to_json(line: HistoryLine) -> dict[str, Any]:
 
 def status_to_json(status: object, next_starts: Mapping[str, datetime | None]) -> dict[str, Any]:
     """What is going on (a dataclass of the store), and when each assistant's next cycle is due."""
-    document: dict[str, Any] = _plain(status)
-    return document | {"next": _plain(next_starts)}
+    document: dict[str, Any] = plain(status)
+    return document | {"next": plain(next_starts)}
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401, PLR0911 - JSON is any of these, a line each
+def plain(value: object) -> Any:  # noqa: ANN401, PLR0911 - JSON is any of these, a line each
     """Values of the domain as JSON has them; a half of a surrogate pair becomes its escape."""
     if isinstance(value, str):
         return str(value).encode(errors="backslashreplace").decode()
@@ -156,9 +156,9 @@ def _plain(value: object) -> Any:  # noqa: ANN401, PLR0911 - JSON is any of thes
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, Mapping):
-        return {_plain(name): _plain(item) for name, item in value.items()}
+        return {plain(name): plain(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     return value

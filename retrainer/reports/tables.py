@@ -11,6 +11,7 @@ from retrainer.domain.metrics import LOWER_IS_BETTER, METRICS, IntentFigures
 from retrainer.domain.verdict import Outcome, metric
 from retrainer.ports import CycleReport
 from retrainer.reports import words
+from retrainer.reports.comparison import between_points, differences
 from retrainer.reports.rows import StepTime
 from retrainer.reports.values import change, duration, first_line, printable, quoted, share
 
@@ -41,13 +42,16 @@ def checks(report: CycleReport) -> Table:
 
 
 def figures(evaluation: Evaluation) -> Table:
-    """Every metric of both models, and the difference in points."""
-    table = _table(("metric", "left"), *_OF_BOTH)
+    """Every metric of both models, the difference in points, and its interval where there is one."""
+    intervals = differences(evaluation)
+    interval = [("95 % interval", "right")] if intervals else []
+    table = _table(("metric", "left"), *_OF_BOTH, *interval)
     after, before = evaluation.challenger, evaluation.champion
     measured = {*after.metrics, *(before.metrics if before else ())}
     for name in [*(n for n in METRICS if n in measured), *sorted(measured - {*METRICS})]:
         old, new = metric(before, name) if before else None, metric(after, name)
-        table.add_row(Text(name), *_figures(old, new, higher=name not in LOWER_IS_BETTER))
+        between = [Text(between_points(intervals[name]))] if name in intervals else []
+        table.add_row(Text(name), *_figures(old, new, higher=name not in LOWER_IS_BETTER), *between)
     return table
 
 

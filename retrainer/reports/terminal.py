@@ -9,7 +9,7 @@ from rich.text import Text
 
 from retrainer.domain.cycle import Promotion
 from retrainer.ports import Answer, CycleReport
-from retrainer.reports import facts, tables, words
+from retrainer.reports import comparison, facts, sections, tables, words
 from retrainer.reports.listings import RESULT_STYLES, ledger_table
 from retrainer.reports.rows import StepTime
 from retrainer.reports.values import printable
@@ -38,6 +38,7 @@ def full(
     if evaluation := report.state.evaluation:
         parts.append(_section("Figures", tables.figures(evaluation)))
         parts.append(_section("Intents, the most changed first", tables.intents(evaluation)))
+        parts.append(sections.terminal(comparison.details(evaluation)))
     parts += _remarks(report, None)
     if found := report.state.findings:
         parts.append(_section("Findings of the validation", tables.findings(found, _MANY)))

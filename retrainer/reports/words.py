@@ -101,6 +101,11 @@ def measured(report: CycleReport) -> str | None:
         figures = f"{_measured(before)} -> {figures}"
         if before is not None and after is not None:
             figures += f" ({points(after - before)})"
+    if evaluation.mode == "cross_validation":
+        folds = f", each held out of one of {evaluation.folds} folds"
+        return (
+            f"weighted F1 {figures} on {counted(evaluation.challenger.examples, 'example')}{folds}"
+        )
     unseen = "unseen " if evaluation.champion_known else ""
     examples = counted(evaluation.challenger.examples, f"{unseen}example")
     out = evaluation.left_out.challenger_saw + evaluation.left_out.champion_saw
@@ -138,8 +143,12 @@ def error_details(report: CycleReport) -> tuple[str, ...]:
 
 
 def see_more(report: CycleReport) -> str:
-    """Which command tells the whole story."""
-    return f"see more: retrainer show {report.cycle.number}"
+    """Which command tells the whole story, and which answer a person may give."""
+    number = report.cycle.number
+    more = f"see more: retrainer show {number}"
+    if outcome(report) != _RESULTS[Outcome.HOLD]:
+        return more
+    return f"{more}; answer: retrainer approve {number} --reason ... (or reject)"
 
 
 # --- what led to it --------------------------------------------------------------------------

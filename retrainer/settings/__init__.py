@@ -1,7 +1,13 @@
 """What a user may configure: the model of the TOML file, and how it is read."""
 
 from retrainer.settings.credentials import with_credentials
-from retrainer.settings.loading import anchored, find_config, load, require_unchanged
+from retrainer.settings.loading import (
+    anchored,
+    find_config,
+    load,
+    load_if_there,
+    require_unchanged,
+)
 from retrainer.settings.model import (
     AssistantSettings,
     HttpSettings,
@@ -9,9 +15,9 @@ from retrainer.settings.model import (
     PluginSettings,
     RasaSettings,
     Settings,
-    TrainingSettings,
 )
 from retrainer.settings.policies import policy_of
+from retrainer.settings.training import TrainingSettings
 
 __all__ = [
     "AssistantSettings",
@@ -24,6 +30,7 @@ __all__ = [
     "anchored",
     "find_config",
     "load",
+    "load_if_there",
     "policy_of",
     "require_unchanged",
     "with_credentials",

@@ -61,8 +61,33 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     Raises:
         ConfigurationError: with the file and line, or the path of each wrong key or its variable.
     """
-    content = _read(path)
-    environment = with_credentials(environment)
+    settings = _settings(path, _read(path), with_credentials(environment))
+    if not settings.assistants:
+        raise ConfigurationError(
+            f"{path}: assistants: 0 are configured, at least 1 is needed",
+            tip="add a table such as [assistants.helpdesk]; `retrainer init` writes an example",
+        )
+    _check_policies(path, settings)
+    return settings
+
+
+def load_if_there(
+    given: Path | None, environment: Mapping[str, str] = os.environ
+) -> tuple[Path, Settings]:
+    """For what does without a config file: its path and settings, or the environment's alone.
+
+    Raises:
+        ConfigurationError: as `load`; or a file was named, and it is not there.
+    """
+    path = given or Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_FILE)
+    if given or CONFIG_VARIABLE in os.environ or path.is_file():
+        path = find_config(given)
+        return path, load(path, environment)
+    return path.absolute(), _settings(path, {}, with_credentials(environment))
+
+
+def _settings(path: Path, content: dict[str, Any], environment: Mapping[str, str]) -> Settings:
+    """The settings of a file's content and of the environment, each key checked."""
     require_known(environment, Settings, content)
 
     class FileSettings(Settings):
@@ -85,12 +110,6 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
         raise invalid(path, error, Settings, environment=environment, content=content) from None
     except SettingsError as error:
         raise ConfigurationError(f"the environment: {error}") from None
-    if not settings.assistants:
-        raise ConfigurationError(
-            f"{path}: assistants: 0 are configured, at least 1 is needed",
-            tip="add a table such as [assistants.helpdesk]; `retrainer init` writes an example",
-        )
-    _check_policies(path, settings)
     return settings
 
 

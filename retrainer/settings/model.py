@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from retrainer.settings.schedule import ScheduleSettings
+from retrainer.settings.training import TrainingSettings
 from retrainer.settings.values import Duration, Name, ProjectPath, Section, Size
 
 
@@ -83,6 +84,12 @@ class RasaSettings(Section):
 class EvaluationSettings(Section):
     """What models are measured on."""
 
+    mode: Literal["holdout", "cross_validation"] = "holdout"
+    """Whether to compare the models on a holdout, or what they are made of, on every example."""
+
+    folds: int = Field(default=5, ge=2, le=20)
+    """Parts of the data in a cross-validation, for each of which both are trained once more."""
+
     holdout: float = Field(default=0.2, ge=0.0, le=0.9)
     """Share of the examples kept out of every training, chosen by a stable hash of their text."""
 
@@ -91,6 +98,12 @@ class EvaluationSettings(Section):
 
     test_data: tuple[ProjectPath, ...] = ()
     """NLU files or folders to measure on as well; with `holdout = 0` instead of a holdout."""
+
+    action_server: str = Field(default="", pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$")
+    """Address of the action server, which the rule `actions` asks what it runs; empty: not asked."""
+
+    stories: tuple[ProjectPath, ...] = ()
+    """Files `test_*.yml` of test stories, or folders of them, for Rasa's own end-to-end test."""
 
 
 class ValidationSettings(Section):
@@ -101,13 +114,6 @@ class ValidationSettings(Section):
 
     maximum_loss: float = Field(default=0.2, ge=0.0, le=1.0)
     """Share of the examples that may have gone since the champion was trained; more stops the cycle."""
-
-
-class TrainingSettings(Section):
-    """How challengers are trained."""
-
-    time_limit: Duration = timedelta(hours=4)
-    """Time that one training may take; then it is killed and the cycle fails."""
 
 
 class RetentionSettings(Section):
@@ -166,6 +172,17 @@ class AssistantSettings(Section):
     def _one_way_to_the_data(self) -> Self:
         if (self.source is None) == (not self.sources):
             raise ValueError("set `source`, or else `sources` with a name for each")
+        return self
+
+    @model_validator(mode="after")
+    def _one_use_of_each_example(self) -> Self:
+        wanted = self.training.challengers
+        if wanted > 1 and self.evaluation.mode == "cross_validation":
+            raise ValueError(
+                f"training.configs, training.seeds and training.finetune ask for {wanted} "
+                'challengers, evaluation.mode = "cross_validation" takes 1: it leaves no examples '
+                'to choose by. Set evaluation.mode = "holdout", or leave those of training out'
+            )
         return self
 
 
@@ -264,8 +281,8 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     """The HTTP side of the daemon, and serving models to Rasa servers."""
 
-    policies: dict[Name, dict[str, dict[str, Any]]] = Field(default_factory=dict)
-    """Named policies of named rules."""
+    policies: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    """Named policies of named rules; `extends` names the policy whose rules come first."""
 
     notifiers: dict[Name, NotifierSettings] = Field(default_factory=dict)
     """Who is told how a cycle ended."""

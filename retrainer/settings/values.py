@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from retrainer.domain.cycle import require_name
 
@@ -54,6 +54,8 @@ Duration = Annotated[
 ]
 #: Bytes.
 Size = Annotated[int, BeforeValidator(_size)]
+#: What numpy and TensorFlow take.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 #: A file or folder inside the project, with `/`.
 ProjectPath = Annotated[str, AfterValidator(_inside_project)]
 Name = Annotated[str, AfterValidator(require_name)]

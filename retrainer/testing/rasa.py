@@ -12,6 +12,7 @@ import json
 import shutil
 import tarfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,9 +21,10 @@ from typing import Any, Self
 from retrainer.adapters.files import make_folder, sync_folder, sync_tree, write_atomically
 from retrainer.adapters.model_archive import METADATA, require_safe_archive
 from retrainer.domain.cycle import Finding
+from retrainer.domain.evaluation import StoryResult
 from retrainer.domain.examples import Example, MustPass, normalise
 from retrainer.domain.predictions import Prediction
-from retrainer.errors import ModelArchiveError, ProjectError
+from retrainer.errors import ModelArchiveError, ProjectError, RasaError
 from retrainer.ports import (
     ModelDescription,
     Progress,
@@ -62,14 +64,19 @@ class FakeRasa:
     """Remembers what it was asked for.
 
     `calls` are the methods, `asked` the texts to predict, `code` the folder of components that
-    came with the last prediction of each archive; `findings` are what `validate` says.
+    came with the last prediction of each archive; `findings` are what `validate` says, `actions` the
+    custom actions of the domain, `seconds` how long the model of a name takes for an utterance.
+    Models of the names in `without_dialogue` have none that test stories could be about.
     """
 
     def __init__(self, findings: Sequence[Finding] = ()) -> None:
         self.calls: list[str] = []
         self.findings = tuple(findings)
         self.asked: list[str] = []
+        self.actions: tuple[str, ...] = ()
+        self.seconds: dict[str, float] = {}
         self.code: dict[str, Path | None] = {}
+        self.without_dialogue: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +101,7 @@ class FakeRasa:
         """The examples of `data/nlu.json`."""
         self.calls.append("read_project")
         domain = json.loads(project.domain[0].read_text())
-        return ProjectContents(self.read_examples(project.data), tuple(domain))
+        return ProjectContents(self.read_examples(project.data), tuple(domain), self.actions)
 
     def read_examples(self, files: Sequence[Path]) -> tuple[Example, ...]:
         """The examples of these JSON files."""
@@ -122,21 +129,51 @@ class FakeRasa:
         shutil.rmtree(into, ignore_errors=True)
         make_folder(into.parent)
         shutil.copytree(project.root, into)
-        copy = find_project(into)
+        copy = replace(find_project(into), config=into / project.config_name)
         kept = [row for row in _rows(copy.data[0]) if row["text"] not in held_out]
         copy.data[0].write_text(json.dumps(kept))
         sync_tree(into)
         sync_folder(into.parent)
         return copy, tuple(row["text"] for row in kept)
 
-    def train(self, project: Project, name: str, into: Path, progress: ProgressListener) -> Path:
-        """Remember every utterance with its label."""
+    def train(
+        self,
+        project: Project,
+        name: str,
+        into: Path,
+        progress: ProgressListener,
+        *,
+        seed: int | None = None,
+        finetune: Path | None = None,
+    ) -> Path:
+        """Remember utterances with their labels: all, but for the share that the config forgets.
+
+        A line `forgets: 0.3` of the config says which share, and the seed which ones; `fails: WHY`
+        fails. A model to go on from has to have the same config and labels, as with Rasa.
+        """
         archive = into / f"{name}.tar.gz"
         if archive.exists():
             return archive
         self.calls.append("train")
         progress(Progress("NearestUtterance", 1, 1, "epochs"))
-        write_atomically(archive, _packed({"rows": _rows(project.data[0]), "name": name}))
+        config = dict(line.split(": ", 1) for line in project.config.read_text().splitlines())
+        if "fails" in config:
+            raise RasaError(config["fails"])
+        rows, share = _rows(project.data[0]), float(config.get("forgets", 0))
+        model = {
+            "rows": [row for row in rows if not _forgotten(row["text"], seed, share)],
+            "name": name,
+            "config": config,
+            "labels": sorted({row["intent"] for row in rows}),
+        }
+        if finetune is not None:
+            before = _model(finetune)
+            if (before["config"], before["labels"]) != (config, model["labels"]):
+                raise RasaError("Cannot finetune because config or labels have changed.")
+            model["rows"] += before["rows"]
+        if self.actions:
+            model["actions"] = self.actions
+        write_atomically(archive, _packed(model))
         return archive
 
     def predict(
@@ -155,6 +192,48 @@ class FakeRasa:
         progress(Progress("predicting", len(texts), len(texts), "utterances"))
         return tuple(_answer(text, rows) for text in texts)
 
+    def time_parses(
+        self,
+        models: Sequence[tuple[Path, Path | None]],
+        texts: Sequence[str],
+        *,
+        limit: float,
+    ) -> tuple[tuple[float, ...], ...]:
+        """What `seconds` says of the archive's name, for every text."""
+        self.calls.append("time_parses")
+        if limit <= 0:
+            texts = texts[:1]
+        names = [archive.name.removesuffix(".tar.gz") for archive, _ in models]
+        return tuple((self.seconds.get(name, 0.01),) * len(texts) for name in names)
+
+    def check_stories(self, project: Project, files: Sequence[Path]) -> None:
+        """Only read: JSON files with an utterance for each story, written like an example."""
+        del project
+        self.calls.append("check_stories")
+        self.read_examples(files)
+
+    def test_stories(
+        self,
+        archive: Path,
+        files: Sequence[Path],
+        progress: ProgressListener,
+        *,
+        code: Path | None = None,
+    ) -> tuple[StoryResult, ...]:
+        """A story is one utterance, and passes if it is understood."""
+        self.calls.append("test_stories")
+        self.code[archive.name.removesuffix(".tar.gz")] = code
+        if archive.name.removesuffix(".tar.gz") in self.without_dialogue:
+            raise RasaError(f"{archive.name} holds no dialogue policies to test stories with")
+        learned, results = _model(archive)["rows"], []
+        for story in self.read_examples(files):
+            answered = _answer(story.text, learned).intent
+            wrong = f"turn 1 ({story.text!r}): understood as {answered} instead of {story.intent}"
+            problem = None if answered == story.intent else wrong
+            results.append(StoryResult(story.text, str(story.file), problem))
+        progress(Progress("testing stories", len(results), len(results), "stories"))
+        return tuple(results)
+
     def describe(self, archive: Path) -> ModelDescription:
         """What the archive says of itself."""
         model = _model(archive)
@@ -163,9 +242,14 @@ class FakeRasa:
             trained_at=_TRAINED_AT,
             model_id=model["name"],
             intents=tuple(sorted({row["intent"] for row in model["rows"]})),
-            actions=(),
+            actions=tuple(model.get("actions", ())),
             components=("NearestUtterance",),
         )
+
+
+def _forgotten(text: str, seed: int | None, share: float) -> bool:
+    digest = hashlib.sha256(f"{seed} {text}".encode()).digest()
+    return digest[0] < share * 256
 
 
 def _rows(file: Path) -> list[dict[str, str]]:

@@ -219,6 +219,7 @@ class Application:
     def world(self, name: str, listener: CycleListener) -> World:
         """Everything that a cycle of this assistant may touch."""
         from retrainer.adapters.snapshots import FolderSnapshots
+        from retrainer.wiring.assistant import action_server_of
 
         folder = self._folder(name)
         return World(
@@ -234,6 +235,7 @@ class Application:
             folder=folder / "cycles",
             listener=listener,
             notifiers=self.told_of(name),
+            action_server=action_server_of(self._settings_of(name)),
             promotion_opens=partial(promotion_opens, self._settings_of(name).schedule),
         )
 
@@ -270,8 +272,7 @@ class Application:
         Raises:
             ConfigurationError: there is no such policy, or it is not usable.
         """
-        settings = self._settings_of(name)
-        return settings_policy(self.settings, settings.policy, where=self.config)
+        return settings_policy(self.settings, self._settings_of(name).policy, where=self.config)
 
     def assistant(self, name: str) -> Assistant:
         """What is configured for the assistant, as the pipeline takes it."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from retrainer.domain.verdict import Policy
 from retrainer.errors import ConfigurationError
 from retrainer.pipeline.world import Assistant
-from retrainer.ports import DataSource
+from retrainer.ports import ActionServer, DataSource
 from retrainer.settings import AssistantSettings
 
 
@@ -18,15 +18,30 @@ def assistant_of(
         policy=policy,
         must_pass=settings.must_pass,
         test_data=settings.evaluation.test_data,
+        stories=settings.evaluation.stories,
+        mode=settings.evaluation.mode,
+        folds=settings.evaluation.folds,
         holdout=settings.evaluation.holdout,
         minimum_examples=settings.evaluation.minimum_examples,
         fail_on_warnings=settings.validation.fail_on_warnings,
         maximum_loss=settings.validation.maximum_loss,
+        configs=settings.training.configs,
+        seeds=settings.training.seeds,
+        finetune=settings.training.finetune,
         inputs=f"rasa {rasa_version} config {settings.config} "
-        f"domain {settings.domain} data {settings.data}",
+        f"domain {settings.domain} data {settings.data} "
+        f"actions {settings.evaluation.action_server}",
         keep_models=settings.retention.models,
         keep_age=settings.retention.age,
     )
+
+
+def action_server_of(settings: AssistantSettings) -> ActionServer | None:
+    """Who runs the assistant's custom actions; None if that is not configured."""
+    from retrainer.adapters.action_server import HttpActionServer
+
+    url = settings.evaluation.action_server
+    return HttpActionServer(url) if url else None
 
 
 def require_countable(

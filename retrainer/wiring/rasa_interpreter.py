@@ -9,8 +9,9 @@ from retrainer.ports import Versions
 from retrainer.settings import RasaSettings, TrainingSettings, anchored
 
 if TYPE_CHECKING:
-    from retrainer.adapters.rasa_client import RasaClient, TimeLimits
+    from retrainer.adapters.rasa_client import RasaClient
     from retrainer.adapters.resource_limits import ResourceLimits
+    from retrainer.adapters.time_limits import TimeLimits
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class RasaInterpreter:
 
 def time_limits(rasa: RasaSettings, training: TrainingSettings, table: str) -> "TimeLimits":
     """What the configuration lets Rasa take; `table` is where `training` stands in it."""
-    from retrainer.adapters.rasa_client import TimeLimits
+    from retrainer.adapters.time_limits import TimeLimits
 
     return TimeLimits(
         start=rasa.start_limit.total_seconds(),

@@ -39,7 +39,7 @@ servers = [{{ url = "{rasa}" }}]
 good_enough = {{ rule = "floor", metric = "f1_weighted", minimum = 0.6 }}
 better = {{ rule = "simple", metric = "f1_weighted", more_than = 0.0 }}
 must_pass = {{ rule = "must_pass" }}
-intents = {{ rule = "intent_drop", maximum = 0.10, minimum_support = 10 }}
+intents = {{ rule = "per_intent", margin = 0.10, minimum_support = 10 }}
 platform = {{ rule = "platform_gain", blocking = false }}
 """
 _QUESTION = "where is my parcel"

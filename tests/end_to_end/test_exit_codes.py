@@ -33,6 +33,24 @@ def test_rejected_and_dry_run(place: Workplace):
     place.run("show", str(shown["cycle"]["number"]))
 
 
+def test_a_rejected_model_is_promoted_by_force_alone(place: Workplace):
+    """A person may go against the verdict, and the ledger says so, who and why."""
+    intents = utterances()
+    place.write({"greet": intents["order"], "order": intents["greet"], "bye": intents["bye"]})
+    (document,) = place.documents("run-once", "--json")
+    model, cycle = document["cycle"]["challenger"], document["cycle"]["number"]
+    refused = place.run("promote", model, "--reason", "I know better", code=1)
+    assert refused.errors == [
+        f"cycle {cycle} says REJECT to {model}; `retrainer show {cycle}` says why"
+    ]
+    assert "--force" in refused.err
+    place.run("promote", model, "--reason", "I know better", "--force")
+    assert place.champion() == model
+    newest, *_ = place.documents("ledger", "--json")
+    assert newest["note"] == f"forced against REJECT of cycle {cycle}: I know better"
+    assert newest["actor"] != "unknown"
+
+
 def test_of_several_assistants_one_is_broken_and_one_is_held(trained: Workplace, tmp_path):
     """Each gets its cycle; a failure decides the exit code, and the verdict is no failure."""
     place = Workplace.make(tmp_path / "place", trained.rasa_python, "broken", "shop")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -41,8 +42,12 @@ SETTINGS = """
 source = { type = "directory", path = "project" }
 policy = "floor"
 
+[assistants.helpdesk.evaluation]
+stories = ["tests"]
+
 [policies.floor]
 good_enough = { rule = "floor", metric = "f1_weighted", minimum = 0.5 }
+conversations = { rule = "stories", maximum_failed = 11 }
 """
 
 
@@ -51,7 +56,7 @@ good_enough = { rule = "floor", metric = "f1_weighted", minimum = 0.5 }
     reason=f"the public assistant is not at {HELPDESK}; RETRAINER_TEST_HELPDESK names its folder",
 )
 def test_a_public_assistant_with_diet_goes_through_a_cycle(tmp_path, rasa_python):
-    """Its slots, forms, entities and lookup tables are read, split, trained on and measured."""
+    """Its slots, forms, entities, lookup tables and test stories are all used."""
     shutil.copytree(HELPDESK, tmp_path / "project")
     (tmp_path / "project").chmod(0o755)
     (tmp_path / "project" / "config.yml").write_text(CONFIG)
@@ -63,3 +68,5 @@ def test_a_public_assistant_with_diet_goes_through_a_cycle(tmp_path, rasa_python
     metrics = document["evaluation"]["challenger"]["metrics"]
     assert metrics["f1_weighted"] >= 0.5
     assert "entity_f1" in metrics, "the holdout has annotated entities"
+    (check,) = [c for c in document["verdict"]["checks"] if c["rule"] == "conversations"]
+    assert re.fullmatch(r"\d+ of 12 test stories failed, within the 11 allowed", check["sentence"])

@@ -54,11 +54,18 @@ class CountingRasa(FakeRasa):
         super().__init__()
         self._log = log
 
-    def train(self, project: Project, name: str, into: Path, progress: ProgressListener) -> Path:
+    def train(
+        self,
+        project: Project,
+        name: str,
+        into: Path,
+        progress: ProgressListener,
+        **variant: Any,
+    ) -> Path:
         if not (into / f"{name}.tar.gz").exists():
             with self._log.open("a") as log:
                 log.write(f"{name}\n")
-        return super().train(project, name, into, progress)
+        return super().train(project, name, into, progress, **variant)
 
 
 class UnconfirmedRegistry(EmbeddedRegistry):

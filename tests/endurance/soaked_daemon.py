@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from support.fake_training import FakeTraining, SlowRasa
 
@@ -19,12 +20,19 @@ class LoggingRasa(SlowRasa):
         super().__init__(trainings, 0.0)
         self._worker_log = worker_log
 
-    def train(self, project: Project, name: str, into: Path, progress: ProgressListener) -> Path:
+    def train(
+        self,
+        project: Project,
+        name: str,
+        into: Path,
+        progress: ProgressListener,
+        **variant: Any,
+    ) -> Path:
         """Train, and say so at length."""
         self._worker_log.parent.mkdir(parents=True, exist_ok=True)
         with self._worker_log.open("a") as log:
             log.write("Epochs: 100%\n" * _LINES)
-        return super().train(project, name, into, progress)
+        return super().train(project, name, into, progress, **variant)
 
 
 class Soaked(FakeTraining):

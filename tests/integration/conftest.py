@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from support.rasa_projects import COMPILED_PIPELINE, DIET_PIPELINE, write_project
 
-from retrainer.adapters.rasa_client import RasaClient, TimeLimits
+from retrainer.adapters.rasa_client import RasaClient
+from retrainer.adapters.time_limits import TimeLimits
 from retrainer.ports import Progress, Project
 
 

@@ -1,14 +1,13 @@
 """Four nights of the bundled assistant on real Rasa: promoted, promoted, rejected, skipped."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 import pytest
+from support.warm_rasa import WarmRasa
 
 from retrainer.adapters.rasa_client import RasaClient
 from retrainer.cli.demo import CONFIG
@@ -18,45 +17,12 @@ from retrainer.domain.verdict import Outcome
 from retrainer.pipeline import records
 from retrainer.pipeline.runner import run_cycle
 from retrainer.pipeline.world import World
-from retrainer.ports import CycleReport, ProgressListener
+from retrainer.ports import CycleReport
 from retrainer.store.owner import current_owner
 from retrainer.testing.listeners import FakeListener
 from retrainer.wiring import Application
 
 pytestmark = pytest.mark.rasa
-
-
-class WarmRasa:
-    """The session's worker, which the end of a cycle must not end; counts what is predicted."""
-
-    def __init__(self, rasa: RasaClient) -> None:
-        self._rasa = rasa
-        self.asked: dict[str, list[str]] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave it running."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._rasa, name)
-
-    def predict(
-        self,
-        archive: Path,
-        texts: Sequence[str],
-        progress: ProgressListener,
-        *,
-        code: Path | None = None,
-    ) -> Any:
-        self.asked.setdefault(str(archive.parent.name), []).extend(texts)
-        return self._rasa.predict(archive, texts, progress, code=code)
 
 
 class Nights:

@@ -117,6 +117,24 @@ def test_a_lying_status_is_found_out_by_what_is_understood(stub, intent, problem
         fleet(stub).confirm(NEW, must_pass=(GREETING,))
 
 
+@pytest.mark.parametrize(
+    "intent", [{"name": "nlu_fallback", "confidence": 0.9}, {"name": None, "confidence": 0.0}]
+)
+def test_what_must_not_be_understood_may_end_in_the_fallback(stub, intent):
+    """An utterance that is to be refused is confirmed by the fallback, and by no intent at all."""
+    ranking = [intent, {"name": "greet", "confidence": 0.3}]
+    stub.parsed = {"intent": intent, "entities": [], "intent_ranking": ranking}
+    fleet(stub).confirm(NEW, must_pass=(MustPass(Example("blah", "nlu_fallback"), 0.8),))
+
+
+def test_a_server_that_understands_what_it_must_not_is_found_out(stub):
+    """What the model refused when it was evaluated has to be refused there too."""
+    refused = MustPass(Example("blah", "nlu_fallback"))
+    wrong = r"1 of the 1 must-pass .*'blah': understood as greet \(0.900\), it must not be"
+    with pytest.raises(PlatformError, match=wrong):
+        fleet(stub).confirm(NEW, must_pass=(refused,))
+
+
 def test_two_servers_behind_one_address_are_found_out(stub):
     """A server that serves another model after the questions than before them is no one server."""
 

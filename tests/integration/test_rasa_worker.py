@@ -12,7 +12,8 @@ from support.rasa_projects import DOMAIN, NLU, STORIES, write, write_project
 from support.waiting import assert_gone, wait_until
 
 from retrainer.adapters import processes
-from retrainer.adapters.rasa_client import RasaClient, TimeLimits
+from retrainer.adapters.rasa_client import RasaClient
+from retrainer.adapters.time_limits import TimeLimits
 from retrainer.domain.cycle import Severity
 from retrainer.domain.examples import Entity
 from retrainer.errors import ModelArchiveError, ProjectError, RasaError, RasaTimeout, RasaWorkerDied
@@ -86,6 +87,32 @@ def test_lines_of_every_way_to_write_examples(rasa: RasaClient, tmp_path: Path) 
         ("see you", 14, 0.0),
     ]
     assert found[0].example.entities == (Entity("who", "you", 6, 9),)
+
+
+def test_must_pass_utterances_have_roles_groups_and_refusals(
+    rasa: RasaClient, tmp_path: Path
+) -> None:
+    """What the Rasa project annotates is asked for in full, and the fallback may be asked for."""
+    file = write(
+        tmp_path / "must.yml",
+        """
+        nlu:
+        - intent: order
+          examples: |
+            - from [Bonn]{"entity": "city", "role": "from"} to [Rome]{"entity": "city", "role": "to"}
+            - [pasta]{"entity": "dish", "group": "1", "value": "noodles"}
+        - intent: nlu_fallback
+          examples: |
+            - colourless green ideas
+        """,
+    )
+    route, order, refused = rasa.read_must_pass([file])
+    assert route.example.entities == (
+        Entity("city", "Bonn", 5, 9, role="from"),
+        Entity("city", "Rome", 13, 17, role="to"),
+    )
+    assert order.example.entities == (Entity("dish", "noodles", 0, 5, group="1"),)
+    assert (refused.example.intent, refused.minimum_confidence) == ("nlu_fallback", 0.0)
 
 
 @pytest.mark.parametrize(

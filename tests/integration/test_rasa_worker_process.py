@@ -11,7 +11,8 @@ import pytest
 from support.waiting import assert_gone, wait_until
 
 from retrainer.adapters import processes
-from retrainer.adapters.rasa_client import RasaClient, TimeLimits
+from retrainer.adapters.rasa_client import RasaClient
+from retrainer.adapters.time_limits import TimeLimits
 from retrainer.errors import (
     ModelArchiveError,
     ProjectError,

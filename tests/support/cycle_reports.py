@@ -17,7 +17,8 @@ from retrainer.domain.cycle import (
 )
 from retrainer.domain.evaluation import Evaluation, Flip, LeftOut, MustPassResult, Report
 from retrainer.domain.metrics import IntentFigures
-from retrainer.domain.rules import IntentDrop, MustPassUtterances, Simple
+from retrainer.domain.paired import PairedAnswers
+from retrainer.domain.rules import MustPassUtterances, PerIntent, Simple
 from retrainer.domain.verdict import NamedRule, Outcome, Policy, decide
 from retrainer.ports import CycleReport
 
@@ -28,7 +29,7 @@ POLICY = Policy(
     (
         NamedRule("better", Simple(metric="f1_weighted")),
         NamedRule("must_pass", MustPassUtterances()),
-        NamedRule("intents", IntentDrop()),
+        NamedRule("intents", PerIntent()),
     ),
 )
 CHAMPION = "helpdesk-20261118-010000-5"
@@ -153,7 +154,21 @@ def evaluation(
             flip("track it", regression=False, confidence=0.48),
         ),
         unmeasured=("deny", "thanks"),
+        served=paired(lost=7 if drop else 0),
     )
+
+
+def paired(lost: int) -> PairedAnswers:
+    """13 of 19 utterances of each intent understood, by the challenger so many fewer of one."""
+    counts = {}
+    for intent in INTENTS:
+        worse = lost if intent == "cancel_order" else 0
+        counts |= {
+            (intent, intent, intent): 13 - worse,
+            (intent, intent, "chitchat"): worse,
+            (intent, "chitchat", "chitchat"): 6,
+        }
+    return PairedAnswers.of({triple: number for triple, number in counts.items() if number})
 
 
 def data() -> DataSummary:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from support.shifted_clock import ShiftedClock
 
@@ -49,7 +50,14 @@ class SlowRasa(FakeRasa):
         if DEAF not in os.environ:
             self._cancelled.set()
 
-    def train(self, project: Project, name: str, into: Path, progress: ProgressListener) -> Path:
+    def train(
+        self,
+        project: Project,
+        name: str,
+        into: Path,
+        progress: ProgressListener,
+        **variant: Any,
+    ) -> Path:
         """Train, after a while."""
         if not (into / f"{name}.tar.gz").exists():
             self._log.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +65,7 @@ class SlowRasa(FakeRasa):
                 log.write(f"{name}\n")
             if self._cancelled.wait(self._seconds):
                 raise RasaWorkerDied("the Rasa worker was killed by SIGKILL")
-        return super().train(project, name, into, progress)
+        return super().train(project, name, into, progress, **variant)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def rasa_server(
     (folder / "models").mkdir(exist_ok=True)
     (folder / "endpoints.yml").write_text(endpoints, encoding="utf-8")
     (folder / "credentials.yml").write_text("rest:\n", encoding="utf-8")
-    port = _free_port()
+    port = free_port()
     command = [str(python), "-m", "rasa", "run", "--enable-api", "--interface", "127.0.0.1"]
     command += ["--port", str(port), "--model", str(model or "models")]
     command += ["--endpoints", "endpoints.yml", "--credentials", "credentials.yml", *arguments]
@@ -117,7 +117,7 @@ def _wait_until_answering(server: RasaServer) -> None:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """One that nobody listens on now; Rasa takes no 0."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]

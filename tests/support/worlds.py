@@ -8,13 +8,14 @@ from pathlib import Path
 from retrainer.adapters.artifacts import FolderArtifacts
 from retrainer.adapters.directory_source import DirectorySource
 from retrainer.adapters.snapshots import FolderSnapshots
-from retrainer.domain.rules import Floor, IntentDrop, MustPassUtterances, Simple
+from retrainer.domain.evaluation import Mode
+from retrainer.domain.rules import Floor, MustPassUtterances, PerIntent, Simple
 from retrainer.domain.verdict import NamedRule, Policy
 from retrainer.pipeline.conclusion import EVENTS
 from retrainer.pipeline.runner import run_cycle
 from retrainer.pipeline.steps import CYCLE, Step
 from retrainer.pipeline.world import Assistant, World
-from retrainer.ports import CycleReport, DataSource, Platform, RunStore
+from retrainer.ports import ActionServer, CycleReport, DataSource, Platform, RunStore
 from retrainer.testing.clock import FakeClock
 from retrainer.testing.listeners import FakeListener
 from retrainer.testing.platforms import FakePlatform
@@ -27,7 +28,7 @@ POLICY = Policy(
         NamedRule("good_enough", Floor("f1_weighted", 0.5)),
         NamedRule("better", Simple("f1_weighted")),
         NamedRule("must_pass", MustPassUtterances()),
-        NamedRule("intents", IntentDrop()),
+        NamedRule("intents", PerIntent()),
     ),
 )
 MUST_PASS = {"track-way-3 the order": "track", "cancel-way-3 the order": "cancel"}
@@ -66,16 +67,23 @@ class Laboratory:
     listener: FakeListener = field(default_factory=FakeListener)
     policy: Policy = POLICY
     keep_models: int = 10
+    mode: Mode = "holdout"
+    folds: int = 5
     holdout: float = 0.2
     test_data: tuple[str, ...] = ()
+    stories: tuple[str, ...] = ()
     fail_on_warnings: bool = False
     maximum_loss: float = 1.0
+    configs: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    finetune: bool = False
 
     def __post_init__(self) -> None:
         self.store: RunStore = FakeRunStore(self.clock)
         self.platform: FakePlatform | Platform = FakePlatform(self.folder / "platform")
         self.artifacts = FolderArtifacts(self.folder / "records")
         self.project = self.folder / "project"
+        self.action_server: ActionServer | None = None
         #: None: the project's folder.
         self.source: DataSource | None = None
         self.find_project = find_project
@@ -95,9 +103,15 @@ class Laboratory:
                 policy=self.policy,
                 must_pass=("must_pass.json",),
                 test_data=self.test_data,
+                stories=self.stories,
+                mode=self.mode,
+                folds=self.folds,
                 holdout=self.holdout,
                 fail_on_warnings=self.fail_on_warnings,
                 maximum_loss=self.maximum_loss,
+                configs=self.configs,
+                seeds=self.seeds,
+                finetune=self.finetune,
                 keep_models=self.keep_models,
             ),
             clock=self.clock,
@@ -111,6 +125,7 @@ class Laboratory:
             folder=self.folder / "cycles",
             listener=self.listener,
             notifiers={"everything": frozenset(EVENTS), "bad news": frozenset({"failed"})},
+            action_server=self.action_server,
         )
 
     def run(

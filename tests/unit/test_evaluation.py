@@ -118,6 +118,7 @@ def test_a_comparison_holds_the_paired_answers():
     assert made.served.totals == PairedCounts(2, wins=1, losses=0)
     assert made.classified.totals == PairedCounts(2, wins=0, losses=0)
     assert made.entities == {"city": PairedCounts(1, 0, 1), "order": PairedCounts(1, 0, 1)}
+    assert made.extractions == PairedCounts(1, wins=0, losses=1)
     assert made.responses == PairedCounts(1, wins=1, losses=0)
     assert made.known_to_both == {"a"}
     assert made.unmeasured == ("rare",)
@@ -178,6 +179,45 @@ def test_a_missing_entity_is_described_with_role_and_group():
     wanted = Entity("city", "Bonn", 0, 5, role="from", group="2")
     problem = assess_must_pass(must(0, wanted), answer()).problem
     assert problem == "entity not found: city='Bonn' at 'where', role from, group 2"
+
+
+@pytest.mark.parametrize("served", ["nlu_fallback", None])
+def test_an_utterance_may_have_to_be_refused(served):
+    """Under the intent `nlu_fallback` the fallback is right, and so is none, however unsure."""
+    refused = MustPass(Example(TEXT, "nlu_fallback"), 0.8)
+    assert assess_must_pass(refused, answer(served, 0.1)).problem is None
+    assert assess_must_pass(refused, answer(served, math.nan)).problem is None
+
+
+def test_an_utterance_that_was_to_be_refused_says_what_it_was_taken_for():
+    """The message says what the model understood, and that it should not have."""
+    refused = MustPass(Example(TEXT, "nlu_fallback"))
+    result = assess_must_pass(refused, answer("track", 0.912))
+    assert result.problem == "understood as track (0.912), it must not be understood"
+    assert (result.expected, result.answered) == ("nlu_fallback", "track")
+
+
+def test_all_extractions_of_an_utterance_count_together():
+    """One type found and another one missed is not right; nothing annotated and nothing found is none."""
+    city = Entity("city", "Bonn", 3, 7)
+    both = Example("to Bonn A-1", "a", entities=(city, Entity("order", "A-1", 8, 11)))
+    tests = TestSet((both, example("hi", "a"), example("Bonn", "a")))
+
+    def said(*found, spurious=()):
+        return answers(hi="a") | {
+            "to Bonn A-1": Prediction("to Bonn A-1", "a", 0.9, "a", 0.9, entities=found),
+            "Bonn": Prediction("Bonn", "a", 0.9, "a", 0.9, entities=spurious),
+        }
+
+    before, after = said(city, spurious=(city,)), said(*both.entities)
+    made = compare(
+        tests,
+        challenger=report("new", tests, after),
+        after=after,
+        champion=report("old", tests, before),
+        before=before,
+    )
+    assert made.extractions == PairedCounts(2, wins=2, losses=0)
 
 
 def test_the_response_of_a_retrieval_intent_has_to_be_right():

@@ -45,6 +45,16 @@ def test_what_is_fatal(strict):
         data_steps.require_sound([WARNING, ERROR], fail_on_warnings=strict)
 
 
+def test_a_must_pass_utterance_may_have_to_be_refused(tmp_path):
+    """Rasa's fallback is no intent of the training data, and may be asked for all the same."""
+    laboratory = Laboratory(tmp_path)
+    laboratory.write({"track": ["a", "b"], "cancel": ["c", "d"]}, {"blah": "nlu_fallback"})
+    assert inspect(laboratory).findings == ()
+    laboratory.write({"track": ["a", "b"], "cancel": ["c", "d"]}, {"blah": "nlu_fallbak"})
+    (finding,) = inspect(laboratory).findings
+    assert "unknown intent 'nlu_fallbak'" in finding.message
+
+
 def test_an_unknown_must_pass_intent_is_fatal(tmp_path):
     """An utterance that no model could ever understand stops the check as it stops the cycle."""
     laboratory = Laboratory(tmp_path)

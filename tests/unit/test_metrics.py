@@ -1,5 +1,6 @@
 """Figures of one model on one set of examples."""
 
+import math
 import random
 import warnings
 
@@ -10,8 +11,14 @@ from sklearn.metrics import accuracy_score, classification_report
 from support.evaluations import example, prediction
 
 from retrainer.domain.examples import Entity, Example
-from retrainer.domain.metrics import LOWER_IS_BETTER, METRICS, classification, measure
-from retrainer.domain.predictions import Prediction
+from retrainer.domain.metrics import (
+    CONFIDENT,
+    LOWER_IS_BETTER,
+    METRICS,
+    classification,
+    measure,
+)
+from retrainer.domain.predictions import NLU_FALLBACK, Prediction
 
 INTENTS = ["track_order", "cancel_order", "greet", "goodbye", "refund"]
 #: Pairs of label and answer; a model may answer nothing at all, or what no example is labelled as.
@@ -122,6 +129,53 @@ def test_a_fallback_counts_against_the_served_figures_alone():
     assert figures["accuracy"] == figures["f1_weighted"] == 1
     assert figures["served_accuracy"] == figures["served_f1_weighted"] == 0.5
     assert figures["fallback_rate"] == 0.5
+
+
+def trusted(*answers, fallback=()):
+    """The figures of confidence for pairs of being right and confidence; `fallback` in their place."""
+    examples = [example(f"text {n}", "a") for n in range(len(answers))]
+    predictions = [
+        Prediction(
+            f"text {n}", intent, sure, *((NLU_FALLBACK, 0.9) if n in fallback else (intent, sure))
+        )
+        for n, (right, sure) in enumerate(answers)
+        for intent in ["a" if right else "b"]
+    ]
+    metrics = measure(examples, predictions).metrics
+    return metrics.get("calibration_error"), metrics.get("confident_mistakes")
+
+
+def test_confidence_that_equals_accuracy_is_calibrated():
+    """Right 3 times of 4 at 0.75 is no error; always wrong at 0.75 is one of 0.75."""
+    assert trusted(*[(True, 0.75)] * 3, (False, 0.75)) == (pytest.approx(0), 0)
+    assert trusted((False, 0.75), (False, 0.75)) == (pytest.approx(0.75), 0)
+
+
+def test_a_mistake_is_confident_from_the_limit_on():
+    """Of all answers those count that are wrong, sure, and reach users."""
+    answers = [(False, CONFIDENT), (False, CONFIDENT - 0.001), (True, 1.0), (True, 0.2)]
+    assert trusted(*answers)[1] == 0.25
+    assert trusted(*answers, fallback=[0])[1] == 0
+
+
+def test_the_calibration_is_the_classifiers_own():
+    """A fallback changes nothing: its confidence is not that of an intent."""
+    assert trusted((True, 0.3), (False, 0.3), fallback=[0, 1])[0] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("confidence", [math.nan, math.inf, -math.inf, 1.00001, -0.00001])
+def test_an_impossible_confidence_gives_no_figure(confidence):
+    """What rests on a confidence that is none is absent, never 0; the other figures stay."""
+    assert trusted((True, 0.9), (False, confidence)) == (None, None)
+    predictions = [prediction("one", "a", confidence)]
+    metrics = measure([example("one", "a")], predictions).metrics
+    assert metrics["accuracy"] == 1
+    assert metrics["fallback_rate"] == 0
+
+
+def test_a_confidence_may_be_rounded():
+    """Sums in single precision are a little more than 1 at times."""
+    assert trusted((True, 1 + 1e-7)) == (0, 0)
 
 
 def entity(kind: str, start: int, end: int) -> Entity:

@@ -22,7 +22,7 @@ KEYS = {
     "verdict": "outcome policy checks reason",
     "verdict.checks": "rule outcome sentence observed limit blocking details guard",
     "evaluation": "challenger champion left_out champion_known flips unmeasured served classified "
-    "entities responses",
+    "entities responses extractions",
     "evaluation.left_out": "challenger_saw champion_saw",
     "evaluation.flips": "text intent champion champion_confidence challenger challenger_confidence "
     "regression",

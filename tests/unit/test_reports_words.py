@@ -89,7 +89,8 @@ def test_the_text_holds_every_sentence():
     text = to_text(report)
     for check in report.state.verdict.checks:
         assert text.count(f"{check.rule}: {check.sentence}") == 1
-    assert text.count("cancel_order: F1 0.8100 -> 0.5755 (-23.45 points) on 19 examples") == 1
+    lost = "cancel_order: F1 0.8125 -> 0.4800 (-33.25 points) on 19 test utterances, p = 0.0469"
+    assert text.count(lost) == 1
     assert text.count("please give me my money back") == 1
 
 

@@ -6,6 +6,7 @@ import pytest
 from support.evaluations import policy, report
 
 from retrainer.domain.evaluation import Evaluation
+from retrainer.domain.paired import PairedCounts
 from retrainer.domain.rules import Floor, Simple
 from retrainer.domain.verdict import Outcome, decide
 
@@ -43,6 +44,24 @@ def test_the_gain_alone_decides(before, after, more_than, outcome):
     assert decide(evaluation, policy(other)).outcome is Outcome.PROMOTE
     rules = policy(other, Simple("f1_weighted", more_than))
     assert decide(evaluation, rules).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "more_than", "outcome"),
+    [
+        (4, 3, 0.0, Outcome.PROMOTE),
+        (3, 3, 0.0, Outcome.REJECT),
+        (3, 4, 0.0, Outcome.REJECT),
+        (4, 3, 0.01, Outcome.REJECT),  # exactly one point
+        (5, 3, 0.01, Outcome.PROMOTE),
+    ],
+)
+def test_by_counts_it_asks_for_the_gain_in_accuracy(wins, losses, more_than, outcome):
+    """The simulation knows right and wrong alone, and asks the rule by these."""
+    check = Simple("f1_weighted", more_than).judge(PairedCounts(100, wins, losses))
+    assert check.outcome is outcome
+    assert (check.observed, check.limit) == ((wins - losses) / 100, more_than)
+    assert check.sentence.endswith(f"more than the {more_than * 100:+.2f} points asked for")
 
 
 def test_the_first_model_has_nothing_to_gain_on():

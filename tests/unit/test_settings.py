@@ -77,7 +77,7 @@ def test_an_error_names_the_file_and_the_key(tmp_path, content, place):
 @pytest.mark.parametrize(
     ("rule", "place"),
     [
-        ("a = { rule = 'flor' }", "policies.p.a.rule: unknown rule 'flor'; known are floor, "),
+        ("a = { rule = 'flor' }", "policies.p.a.rule: unknown rule 'flor'; known are "),
         ("a = { minimum = 1 }", "policies.p.a.rule: missing"),
         ("a = { rule = 'floor', metric = 'f2', minimum = 0.5 }", "unknown metric 'f2'"),
         ("a = { rule = 'floor', metric = 'accuracy', minimum = 1.5 }", "between 0 and 1, not 1.5"),

@@ -14,16 +14,10 @@ from retrainer.domain.decision_rules import (
     not_inferior,
     strictly_better,
 )
-from retrainer.domain.simulation import (
-    EQUAL,
-    Holdout,
-    Year,
-    draw_night,
-    individuality,
-    odds,
-    serve,
-)
-from retrainer.domain.statistics import mcnemar_mid_p
+from retrainer.domain.simulated_answers import individuality, pattern_shares
+from retrainer.domain.simulated_year import EQUAL, Holdout, Person, Year, serve, serve_by_answers
+from retrainer.domain.simulation import best_of, draw_night, odds, smallest_holdout
+from retrainer.domain.statistics import items_needed, mcnemar_mid_p
 
 
 def exactly(promotes, items, discordance, gain):
@@ -173,3 +167,117 @@ def test_impossible_years_are_refused(make):
     """What cannot be simulated is said, instead of simulating something else."""
     with pytest.raises(ValueError, match=r"at least 1|between 0 and 1"):
         make()
+
+
+def test_patterns_are_those_of_models_that_differ_as_asked():
+    """Each of them is right as often as it should be, and any two differ as often as asked."""
+    patterns, shares = pattern_shares(np.array([0.88] * 3), individuality(0.88, 0.05))
+    assert shares.sum() == pytest.approx(1)
+    assert (shares @ patterns).tolist() == pytest.approx([0.88] * 3, abs=1e-6)
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        differ = patterns[:, one] != patterns[:, other]
+        assert shares[differ].sum() == pytest.approx(0.05, abs=1e-4)
+
+
+@pytest.mark.parametrize("halves", [False, True])
+def test_the_best_of_one_is_an_ordinary_night(halves):
+    """There is nothing to select, so the odds are the exact ones, on half of the utterances or all."""
+
+    def by_test(wins, losses):
+        test = np.vectorize(lambda won, lost: mcnemar_mid_p(int(won), int(lost)))
+        return test(wins, losses) < 0.05
+
+    found = best_of(1, mcnemar(0.05), items=400, halves=halves, draws=40_000)
+    exact = exactly(by_test, 200 if halves else 400, 0.05, 0.0)
+    assert found.promote == pytest.approx(exact, abs=4 * math.sqrt(exact / 40_000))
+
+
+def test_the_best_of_several_is_no_evidence_against_the_same_utterances():
+    """Selection and test on the same ones promote far above alpha; halves or alpha / N do not."""
+    error = 4 * math.sqrt(0.05 * 0.95 / 20_000)
+    for challengers in (2, 5):
+        naive, apart, corrected = (
+            best_of(challengers, rule, items=1000, halves=halves, draws=20_000).promote
+            for rule, halves in (
+                (mcnemar(0.05), False),
+                (mcnemar(0.05), True),
+                (mcnemar(0.05 / challengers), False),
+            )
+        )
+        assert naive > 0.07
+        assert apart < 0.05 + error
+        assert corrected < 0.05 + error
+
+
+def test_the_best_of_better_ones_is_found_more_often():
+    """With the truth on their side more challengers help, on the same utterances and on halves."""
+    one, five = (
+        best_of(n, mcnemar(0.05 / n), items=1000, gain=0.02, draws=5_000).promote for n in (1, 5)
+    )
+    assert five > one > 0.8
+
+
+@pytest.mark.parametrize(("challengers", "items", "halves"), [(0, 9, False), (2, 1, True)])
+def test_the_best_of_nothing_is_refused(challengers, items, halves):
+    """So many challengers, and an utterance for each half."""
+    with pytest.raises(ValueError, match="at least 1 of each is needed"):
+        best_of(challengers, ladder(), items=items, halves=halves)
+
+
+@pytest.mark.parametrize("gain", [0.02, 0.05])
+def test_the_smallest_holdout_is_where_the_rule_finds_the_gain(gain):
+    """It agrees with the known formula, and a rule that never promotes has none."""
+    found = smallest_holdout(mcnemar(0.05), discordance=0.06, gain=gain, draws=20_000)
+    assert found == pytest.approx(items_needed(0.06, gain, 0.05), rel=0.08)
+    night = draw_night(items=found, discordance=0.06, gain=gain, draws=20_000)
+    assert odds(mcnemar(0.05), *night, found).promote >= 0.8
+    never = held_below(1_000_000, ladder())
+    assert smallest_holdout(never, discordance=0.06, gain=gain, draws=10) is None
+
+
+def test_a_person_who_approves_everything_that_is_held():
+    """Is as good as a rule that promotes everything; one who approves nothing, as nobody."""
+    year = Year(nights=30)
+    held = held_below(100, strictly_better)
+    everything = serve(lambda w, _l, _n: np.zeros_like(w), Holdout(30), year, years=50)
+    always = serve(held, Holdout(30), year, person=Person(1.0, 1.0), years=50)
+    assert (always.accuracy, always.worse, always.optimism) == (
+        everything.accuracy,
+        everything.worse,
+        everything.optimism,
+    )
+    assert (always.holds.mean, everything.holds.mean) == (30, 0)
+    never = serve(held, Holdout(30), year, person=Person(), years=50)
+    assert never.promotions.mean == 0
+
+
+def test_a_person_who_sees_what_is_better():
+    """Never approves what is worse, and serves the better the more of it is seen."""
+    held = held_below(100, strictly_better)
+    half, all_of_it = (
+        serve(held, Holdout(30), Year(nights=60), person=Person(better), years=50)
+        for better in (0.5, 1.0)
+    )
+    assert half.worse.mean == all_of_it.worse.mean == 0
+    assert half.accuracy.mean < all_of_it.accuracy.mean
+    assert all_of_it.accuracy == all_of_it.best
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, math.nan])
+def test_a_person_approves_with_a_probability(share):
+    """Anything else is refused."""
+    with pytest.raises(ValueError, match="better must lie between 0 and 1"):
+        Person(better=share)
+
+
+def test_a_rule_may_see_who_is_right_on_which_utterance():
+    """By answers or by their counts: the same rule, the same year."""
+    year = Year(nights=30)
+
+    def by_answers(champion, challenger):
+        wins = (challenger & ~champion).sum(axis=1)
+        losses = (champion & ~challenger).sum(axis=1)
+        return ladder()(wins, losses, champion.shape[1])
+
+    seen = serve_by_answers(by_answers, Holdout(200, growth=2), year, years=20)
+    assert seen == serve(ladder(), Holdout(200, growth=2), year, years=20)

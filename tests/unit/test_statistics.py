@@ -2,11 +2,13 @@
 
 import math
 import random
-from statistics import pstdev
+from statistics import NormalDist, pstdev
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.special import xlogy
 from scipy.stats import binom, binomtest
 from sklearn.calibration import calibration_curve
 from statsmodels.stats.contingency_tables import mcnemar
@@ -16,10 +18,12 @@ from statsmodels.stats.proportion import proportion_confint
 from retrainer.domain.statistics import (
     agresti_coull,
     expected_calibration_error,
+    gain_lower_bound,
     holm,
     items_needed,
     mcnemar_mid_p,
     minimum_detectable_effect,
+    score,
     sign_test,
     standard_error,
     wilson,
@@ -91,6 +95,81 @@ def test_impossible_counts_have_no_standard_error(wins, losses, items):
     """A mistake of the caller is not turned into a number."""
     with pytest.raises(ValueError, match="are not possible on"):
         standard_error(wins, losses, items)
+
+
+triples = st.tuples(*[st.integers(0, 60)] * 3).filter(any)
+true_gains = st.sampled_from([-0.5, -0.1, -0.02, -0.01, 0.01, 0.02, 0.05, 0.3])
+
+
+@given(triples, true_gains)
+def test_the_score_is_by_the_likeliest_shares(counted, gain):
+    """As scipy finds them: wins and losses of highest probability among those with this gain."""
+    wins, losses, _ = counted
+    items = sum(counted)
+
+    def unlikely(share):
+        shares = (share + gain, share, 1 - 2 * share - gain)
+        return -sum(xlogy(n, max(p, 1e-300)) for n, p in zip(counted, shares, strict=True))
+
+    bounds = (max(0.0, -gain), (1 - gain) / 2)
+    share = minimize_scalar(unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
+    variance = (2 * share + gain - gain**2) / items
+    expected = ((wins - losses) / items - gain) / math.sqrt(variance)
+    assert score(wins, losses, items, gain) == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+@given(triples)
+def test_the_score_of_no_gain_is_that_of_mcnemar(counted):
+    """Its square is the statistic of statsmodels without the correction."""
+    wins, losses, _ = counted
+    if wins + losses:
+        expected = mcnemar([[0, losses], [wins, 0]], exact=False, correction=False).statistic
+        assert score(wins, losses, sum(counted), 0.0) ** 2 == pytest.approx(expected)
+    else:
+        assert score(wins, losses, sum(counted), 0.0) == 0.0
+
+
+@given(st.tuples(*[st.integers(0, 30)] * 3).filter(any), st.floats(-0.99, 0.99))
+def test_the_score_rises_with_wins_and_falls_with_losses(counted, gain):
+    """Whatever is held against a challenger, a better answer never is."""
+    wins, losses, ties = counted
+    items = sum(counted)
+    now = score(wins, losses, items, gain) - 1e-9
+    assert score(wins + 1, losses, items + 1, gain) >= now
+    if ties:
+        assert score(wins + 1, losses, items, gain) >= now
+    if losses:
+        assert score(wins, losses - 1, items, gain) >= now
+        assert score(wins + 1, losses - 1, items, gain) >= now
+
+
+@given(triples, st.sampled_from([0.01, 0.05, 0.2]))
+def test_the_lower_bound_is_where_the_score_turns(counted, alpha):
+    """A true gain below it is ruled out, one above it is not."""
+    wins, losses, _ = counted
+    bound = gain_lower_bound(wins, losses, sum(counted), alpha)
+    assert -1 <= bound <= (wins - losses) / sum(counted)
+    enough = NormalDist().inv_cdf(1 - alpha)
+    for gain, ruled_out in ((bound - 1e-6, True), (bound + 1e-6, False)):
+        if abs(gain) < 1:
+            assert (score(wins, losses, sum(counted), gain) > enough) is ruled_out
+
+
+def test_the_bound_where_no_utterance_differs():
+    """By hand: 0 of n, as Wilson's bound of a share, z^2 / (n + z^2)."""
+    for items in (1, 60, 300):
+        bound = gain_lower_bound(0, 0, items, 0.05)
+        assert -bound == pytest.approx(wilson(0, items, 0.9)[1], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "items", "gain"),
+    [(3, 3, 5, 0.1), (0, 0, 0, 0.1), (-1, 0, 5, 0.1), (1, 1, 5, -1.0), (1, 1, 5, 1.0)],
+)
+def test_what_cannot_be_has_no_score(wins, losses, items, gain):
+    """A mistake of the caller is not turned into a number."""
+    with pytest.raises(ValueError, match="a gain of"):
+        score(wins, losses, items, gain)
 
 
 @pytest.mark.parametrize(("discordance", "gain"), [(0.06, 0.02), (0.2, 0.05), (0.06, 0.01)])
@@ -235,3 +314,16 @@ def test_no_calibration_of_what_is_no_confidence(confidences, right, message):
     """NaN is named, never averaged."""
     with pytest.raises(ValueError, match=message):
         expected_calibration_error(confidences, right)
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses"), [(500, 500), (501, 500), (700, 600), (600, 700), (4000, 4000), (0, 1100)]
+)
+def test_many_pairs_are_counted_by_shares(wins, losses):
+    """Up to a thousand pairs one by one, beyond as shares: both as scipy has it, to nine digits."""
+    pairs = wins + losses
+    above, here = binom.sf(wins, pairs, 0.5), binom.pmf(wins, pairs, 0.5)
+    assert mcnemar_mid_p(wins, losses) == pytest.approx(above + here / 2, rel=1e-9)
+    assert sign_test(wins, losses) == pytest.approx(above + here, rel=1e-9)
+    with pytest.raises(ValueError, match="must not be negative"):
+        mcnemar_mid_p(wins + 2000, -1)

@@ -62,7 +62,9 @@ def plain(state: State) -> str:
     """All values of a state, NaN being like itself; aware times are equal whatever their zone."""
 
     def other(value: object) -> object:
-        return dict(value) if isinstance(value, Mapping) else value.astimezone(UTC).isoformat()
+        if isinstance(value, Mapping):
+            return dict(value)
+        return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
 
     return json.dumps(asdict(state), default=other)
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from retrainer.domain.examples import Entity
-from retrainer.domain.predictions import Prediction
+from retrainer.domain.predictions import NLU_FALLBACK, Prediction
 
-_FALLBACK = "nlu_fallback"
 #: `rasa test nlu` leaves out what these find: nobody annotates it.
 _PRETRAINED = frozenset({"DucklingEntityExtractor", "SpacyEntityExtractor"})
 
@@ -24,7 +23,7 @@ def prediction(text: str, parsed: Json) -> Prediction:
     """
     served, ranking = parsed["intent"] or {}, list(parsed.get("intent_ranking") or [])
     intent = served
-    if served.get("name") == _FALLBACK and len(ranking) > 1:
+    if served.get("name") == NLU_FALLBACK and len(ranking) > 1:
         ranking = ranking[1:]
         intent = ranking[0]
     return Prediction(

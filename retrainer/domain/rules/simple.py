@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from retrainer.domain.evaluation import Evaluation
+from retrainer.domain.paired import PairedCounts
+from retrainer.domain.rules.gains import told
 from retrainer.domain.rules.limits import (
     ROUNDING,
     points,
@@ -47,6 +49,18 @@ class Simple:
                 limit=self.more_than,
             )
         return compared("simple", self.metric, before, after, self.more_than)
+
+    def judge(self, counts: PairedCounts) -> Check:
+        """By wins and losses alone, on at least one item; any metric as if it were accuracy."""
+        passed = counts.gain > self.more_than + ROUNDING
+        return Check(
+            "simple",
+            Outcome.PROMOTE if passed else Outcome.REJECT,
+            f"{told(counts)}, {'' if passed else 'not '}more than the {points(self.more_than)} "
+            "asked for",
+            observed=counts.gain,
+            limit=self.more_than,
+        )
 
 
 def compared(rule: str, what: str, before: float, after: float, more_than: float) -> Check:

@@ -2,22 +2,40 @@
 
 from dataclasses import dataclass
 
+from retrainer.domain.differences import Method
 from retrainer.domain.evaluation import Evaluation
 from retrainer.domain.paired import Answers, PairedCounts
-from retrainer.domain.rules.limits import points, require_alpha, require_share
-from retrainer.domain.statistics import POWER, items_needed, mcnemar_mid_p
+from retrainer.domain.rules.gains import (
+    Asked,
+    ComparedMetric,
+    Comparison,
+    CountedGain,
+    Gain,
+    Test,
+)
+from retrainer.domain.rules.limits import (
+    ROUNDING,
+    points,
+    require_alpha,
+    require_count,
+    require_share,
+)
 from retrainer.domain.verdict import Check, Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Superiority:
-    """More utterances are right, by more than chance explains at `alpha`, and by `min_gain`.
+    """The challenger is better by more than chance explains at `alpha`, and by `min_gain`.
 
-    A paired test (McNemar mid-p) on the utterances that only one of the models gets right. Where
-    it finds nothing, the challenger is rejected if a true gain of `detect` would have been found
-    in most cases, and held, with the number of utterances that would settle it, if not. On so few
-    utterances, and always on fewer than `minimum_items`, only a gain at `alpha_if_few` promotes
-    (None: `alpha`).
+    Of accuracy by a paired test (McNemar) on the utterances that only one of the models gets right,
+    `test` "mid_p" or "exact". Of an F1 by the lower bound of a paired bootstrap, `method` "bca" or
+    "percentile".
+
+    What is not better is rejected where a true gain of `detect`, on top of `min_gain`, is ruled out
+    at `alpha` too, or where it is worse by more than chance explains. What lies between is held,
+    with the number of utterances that would settle it, and so is all that is not better on fewer
+    than `minimum_items`. Where such a gain could not be told from none, and on fewer than
+    `minimum_items`, only a gain at `alpha_if_few` promotes (None: `alpha`).
     """
 
     alpha: float = 0.05
@@ -26,74 +44,74 @@ class Superiority:
     answers: Answers = "served"
     minimum_items: int = 0
     alpha_if_few: float | None = None
+    metric: ComparedMetric = "accuracy"
+    test: Test = "mid_p"
+    method: Method = "bca"
 
     def __post_init__(self) -> None:
+        Comparison(self.metric, self.answers, self.test, self.method)
         require_alpha("alpha", self.alpha)
         require_share("min_gain", self.min_gain)
         if not 0 < self.detect <= 1:
             raise ValueError(f"detect must lie above 0 and not above 1, not {self.detect}")
-        if self.minimum_items < 0:
-            raise ValueError(f"minimum_items must not be negative, it is {self.minimum_items}")
+        if not self._worth < 1:
+            raise ValueError(f"min_gain and detect together must be below 1, not {self._worth:g}")
+        require_count("minimum_items", self.minimum_items)
         if self.alpha_if_few is not None:
             require_alpha("alpha_if_few", self.alpha_if_few)
+            if self.alpha_if_few > self.alpha:
+                raise ValueError(
+                    f"alpha_if_few must not exceed alpha, {self.alpha:g}; it is "
+                    f"{self.alpha_if_few:g}"
+                )
 
     def assess(self, evaluation: Evaluation) -> Check:
         """REJECT what is not better, HOLD what so few utterances cannot tell."""
-        if evaluation.champion is None:
-            return Check(
-                "superiority",
-                None,
-                "no champion to compare with, "
-                f"a test at alpha {self.alpha:g} applies from the second model on",
-                limit=self.alpha,
-            )
-        paired = evaluation.paired(self.answers)
-        counts = paired.totals if paired is not None else PairedCounts(0, 0, 0)
-        if not counts.items:
-            return Check(
-                "superiority",
-                Outcome.HOLD,
-                f"0 utterances to compare on, a test at alpha {self.alpha:g} needs some",
-                limit=self.alpha,
-            )
-        return self.judge(counts)
+        asked = Asked("superiority", f"a test at alpha {self.alpha:g}", self.alpha)
+        paired = asked.compared(evaluation, self.answers)
+        if isinstance(paired, Check):
+            return paired
+        return self._judged(
+            Comparison(self.metric, self.answers, self.test, self.method).gain(paired)
+        )
 
     def judge(self, counts: PairedCounts) -> Check:
-        """The same by wins and losses alone, on at least one item."""
-        needed = self._items_needed(counts)
-        few = counts.items < needed
-        alpha = self.alpha_if_few if few and self.alpha_if_few is not None else self.alpha
-        outcome, why = self._judged(counts, alpha, needed)
-        p = mcnemar_mid_p(counts.wins, counts.losses)
+        """The same by wins and losses alone, on at least one item; an F1 as if it were accuracy."""
+        return self._judged(CountedGain(counts, self.test))
+
+    @property
+    def _worth(self) -> float:
+        """A gain that must not be missed."""
+        return self.min_gain + self.detect
+
+    @property
+    def _sure(self) -> float:
+        return self.alpha if self.alpha_if_few is None else self.alpha_if_few
+
+    def _judged(self, gain: Gain) -> Check:
+        needed = max(gain.items_needed(self.detect, self.alpha), self.minimum_items)
+        alpha = self._sure if gain.items < needed else self.alpha
+        outcome, why = self._outcome(gain, alpha, needed)
+        evidence = gain.evidence(alpha)
         return Check(
             "superiority",
             outcome,
-            f"the challenger alone is right on {counts.wins} of {counts.items} utterances, the "
-            f"champion alone on {counts.losses} ({points(counts.gain)}): p = {p:.3f}, "
-            f"{'below' if p < alpha else 'not below'} alpha {alpha:g}{why}",
-            observed=p,
-            limit=alpha,
+            f"{gain.told}: {evidence.words}{why}",
+            observed=evidence.observed,
+            limit=evidence.limit,
         )
 
-    def _items_needed(self, counts: PairedCounts) -> int:
-        """How many utterances would show a gain of `detect` in most cases."""
-        # With few differences their share is known badly: Agresti and Coull's correction.
-        discordance = (counts.wins + counts.losses + 2) / (counts.items + 4)
-        needed = items_needed(max(discordance, self.detect), self.detect, self.alpha)
-        return max(needed, self.minimum_items)
-
-    def _judged(self, counts: PairedCounts, alpha: float, needed: int) -> tuple[Outcome, str]:
-        if mcnemar_mid_p(counts.wins, counts.losses) < alpha:
-            if counts.gain > self.min_gain:
-                return Outcome.PROMOTE, ""
-            return Outcome.REJECT, f", but not more than the {points(self.min_gain)} asked for"
-        if mcnemar_mid_p(counts.losses, counts.wins) < alpha:
+    def _outcome(self, gain: Gain, alpha: float, needed: int) -> tuple[Outcome, str]:
+        better = gain.better(alpha)
+        if better and gain.observed > self.min_gain + ROUNDING:
+            return Outcome.PROMOTE, ""
+        if gain.worse(self._sure):
             return Outcome.REJECT, "; it is worse by more than chance explains"
-        if counts.items < needed:
-            return Outcome.HOLD, (
-                f"; about {needed} utterances would show a gain of {points(self.detect)} "
-                f"{POWER:.0%} of the time"
-            )
-        return Outcome.REJECT, (
-            f"; {POWER:.0%} of true gains of {points(self.detect)} would have shown"
+        why = f", but not more than the {points(self.min_gain)} asked for" if better else ""
+        enough = gain.items >= self.minimum_items
+        if enough and gain.below(self._worth, self.alpha):
+            return Outcome.REJECT, f"{why}; a true gain of {points(self._worth)} is ruled out"
+        settled = max(needed, gain.items + 1)
+        return Outcome.HOLD, (
+            f"{why}; about {settled} utterances would tell a gain of {points(self.detect)} from none"
         )

@@ -10,6 +10,7 @@ from retrainer.wiring.doctor import (
     http,
     machine,
     operation,
+    policies,
     projects,
     schedules,
 )
@@ -39,6 +40,7 @@ def checks(app: Application, names: Sequence[str], *, quick: bool) -> Iterator[C
     yield Check("service manager", partial(machine.service, app))
     yield Check("time zones", partial(schedules.zones, app))
     yield Check("schedules", partial(schedules.schedules, app, names))
+    yield Check("policies", partial(policies.policies, app, names))
     yield Check("daemon", partial(operation.operation, app, names), _DATABASE, seconds=60)
     for name in names:
         what = f"assistant {name}"
