@@ -17,7 +17,9 @@ from retrainer.settings import load_if_there
 from retrainer.wiring import Application
 
 if TYPE_CHECKING:  # SQLAlchemy and numpy are imported when a command needs them
-    from retrainer.domain.simulated_policy import Setting
+    from retrainer.domain.simulated_policy import Setting, SimulatedPolicy
+    from retrainer.ports import CycleReport
+    from retrainer.reports.policies import DecidedAnew
 
 #: The newest comparisons that say how often models differ, and a holdout where there are none.
 _RECENT, _ITEMS = 10, 1000
@@ -31,6 +33,19 @@ _Policy = Annotated[
         "-p",
         metavar="NAME",
         help="One of the configuration, or one that is shipped. Without it: the assistant's.",
+    ),
+]
+_Items = Annotated[
+    int | None,
+    typer.Option("--items", "-n", metavar="NUMBER", min=1, help="Utterances of the holdout."),
+]
+_Discordance = Annotated[
+    float | None,
+    typer.Option(
+        "--discordance",
+        "-d",
+        metavar="SHARE",
+        help="Share of them that one of two models gets right and the other not: 0.05.",
     ),
 ]
 
@@ -79,19 +94,8 @@ def show_policy(
 
 def simulate(
     context: typer.Context,
-    items: Annotated[
-        int | None,
-        typer.Option("--items", "-n", metavar="NUMBER", min=1, help="Utterances of the holdout."),
-    ] = None,
-    discordance: Annotated[
-        float | None,
-        typer.Option(
-            "--discordance",
-            "-d",
-            metavar="SHARE",
-            help="Share of them that one of two models gets right and the other not: 0.05.",
-        ),
-    ] = None,
+    items: _Items = None,
+    discordance: _Discordance = None,
     accuracy: Annotated[
         float | None,
         typer.Option("--accuracy", metavar="SHARE", help="Share that the first model gets right."),
@@ -109,7 +113,7 @@ def simulate(
     users get in the end. What is not said is taken from the assistant's last evaluations. Needs no
     configuration, and always gives the same figures.
     """
-    from retrainer.domain.simulated_policy import prospects, simulated
+    from retrainer.domain.simulated_policy import prospects
     from retrainer.reports import policies
     from retrainer.reports.sections import terminal
 
@@ -120,13 +124,7 @@ def simulate(
     chosen = _policy(
         known, policy or (known.settings.assistants[name].policy if name else "default")
     )
-    asked = simulated(chosen)
-    if not asked.judged:
-        raise ConfigurationError(
-            f"0 blocking rules of policy {chosen.name} judge by wins and losses, at least 1 is "
-            "needed to simulate it",
-            tip="`retrainer policy list` shows the rules; superiority is one that can be simulated",
-        )
+    asked = _simulated(chosen)
     setting, origin = _setting(known, name, given, nights)
     with _progress() as advance:
         found = prospects(asked.rule, setting, advance)
@@ -150,35 +148,66 @@ def explain(
         typer.Argument(metavar="CYCLE", help="Its number, the model that it trained, or `latest`."),
     ] = "latest",
     policy: _Policy = None,
+    last: Annotated[
+        int | None,
+        typer.Option(
+            "--last", metavar="NUMBER", min=1, help="Instead of a cycle: so many, a line each."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Decide a recorded cycle anew under another policy, and show both side by side.
+    """Decide recorded cycles anew under another policy, and show both side by side.
 
     Nothing is measured, promoted or recorded. Without --policy: what the assistant's policy is now.
     """
-    from retrainer.reports.policies import explained, explained_to_json
+    from retrainer.reports import policies
     from retrainer.reports.sections import terminal
+    from retrainer.store.evaluations import recently_decided
     from retrainer.store.history import get, not_found
 
     known = Application.from_config(context.obj)
     if known.past is None:
         raise not_found(cycle)
-    report = get(known.past, cycle).report
-    state, number = report.state, report.cycle.number
-    if state.evaluation is None or state.verdict is None:
+    if last is None:
+        found = [get(known.past, cycle).report]
+    else:
+        found = [get(known.past, str(n)).report for n in recently_decided(known.past, last)]
+    anew = [_anew(known, report, policy) for report in found]
+    if as_json:
+        for each in anew:
+            show_json(policies.explained_to_json(each))
+    elif last is None:
+        results.print(policies.explained_line(anew[0]), markup=False)
+        show(terminal([policies.checks_side_by_side(anew[0])]))
+    else:
+        show(terminal([policies.verdicts_side_by_side(anew)]))
+
+
+def _anew(known: Application, report: "CycleReport", policy: str | None) -> "DecidedAnew":
+    """The cycle's evaluation, decided under the policy of this name; None: the assistant's."""
+    from retrainer.reports.policies import DecidedAnew
+
+    evaluation, recorded = report.state.evaluation, report.state.verdict
+    if evaluation is None or recorded is None:
         raise CycleNotFound(
-            f"cycle {number} was not decided: there is no evaluation to judge anew",
+            f"cycle {report.cycle.number} was not decided: there is no evaluation to judge anew",
             tip="`retrainer history` shows which cycles were",
         )
-    assistant = report.cycle.assistant
-    other = known.policy(assistant) if policy is None else _policy(known, policy)
-    verdict = decide(state.evaluation, other)
-    if as_json:
-        show_json(explained_to_json(number, state.verdict, verdict))
-        return
-    line, section = explained(state.verdict, verdict)
-    results.print(f"cycle {number} of {assistant}: {line}", markup=False)
-    show(terminal([section]))
+    other = known.policy(report.cycle.assistant) if policy is None else _policy(known, policy)
+    return DecidedAnew(report.cycle, recorded, decide(evaluation, other))
+
+
+def _simulated(policy: Policy) -> "SimulatedPolicy":
+    from retrainer.domain.simulated_policy import simulated
+
+    asked = simulated(policy)
+    if not asked.judged:
+        raise ConfigurationError(
+            f"0 blocking rules of policy {policy.name} judge by wins and losses, at least 1 is "
+            "needed to simulate it",
+            tip="`retrainer policy list` shows the rules; superiority is one that can be simulated",
+        )
+    return asked
 
 
 def _application(context: typer.Context) -> Application:

@@ -12,6 +12,7 @@ The keys are an interface: they are added to, never renamed, within one `format`
 | `same_as` | number of the cycle with the same inputs, for a skipped one |
 | `snapshot`, `data`, `findings` | the training data, and what the validation said of it |
 | `model` | the challenger, as it was trained |
+| `candidates` | the challengers that were tried, where there were several |
 | `champion` | name of the model that served when the evaluation began |
 | `promoted` | `from` and `to`, if the champion was changed; `confirmed` if it then served |
 | `promotions` | rows that the cycle wrote on the ledger, as `retrainer ledger --json`; null if not asked |
@@ -60,6 +61,7 @@ def to_json(
             "data": state.data,
             "findings": state.findings,
             "model": state.model,
+            "candidates": state.candidates,
             "champion": state.champion,
             "promoted": state.promoted and dict(zip(("from", "to"), state.promoted, strict=True)),
             "confirmed": state.confirmed,

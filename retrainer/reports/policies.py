@@ -1,8 +1,10 @@
 """Policies in words: which there are, what one would do, what another would have decided."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from retrainer.domain.cycle import Cycle
 from retrainer.domain.policies import ABOUT
 from retrainer.domain.statistics import POWER
 from retrainer.domain.verdict import Check, Policy, Verdict
@@ -173,16 +175,47 @@ def _run(served: "Served") -> dict[str, Any]:
 # --- explain ---------------------------------------------------------------------------------
 
 
-def explained(recorded: Verdict, other: Verdict) -> tuple[str, Section]:
-    """What both say, and every check side by side."""
-    said = recorded.outcome.value.upper()
-    line = (
-        f"policy {printable(recorded.policy)} said {said}; "
-        f"policy {printable(other.policy)} says {other.outcome.value.upper()}: "
-        f"{printable(other.reason)}"
+@dataclass(frozen=True, slots=True)
+class DecidedAnew:
+    """A cycle, what was decided, and what another policy says of the same evaluation."""
+
+    cycle: Cycle
+    recorded: Verdict
+    other: Verdict
+
+
+def explained_line(anew: DecidedAnew) -> str:
+    """What both say, and why the other one does."""
+    recorded, other = anew.recorded, anew.other
+    return printable(
+        f"cycle {anew.cycle.number} of {anew.cycle.assistant}: policy {recorded.policy} said "
+        f"{recorded.outcome.value.upper()}; policy {other.policy} says "
+        f"{other.outcome.value.upper()}: {other.reason}"
     )
-    columns = ("check", recorded.policy, other.policy, "")
-    return line, Section("Checks", tuple(_side_by_side(recorded, other)), columns)
+
+
+def checks_side_by_side(anew: DecidedAnew) -> Section:
+    """Every check of both policies."""
+    recorded, other = anew.recorded, anew.other
+    columns = ("check", recorded.policy, f"{other.policy} now", "")
+    return Section("Checks", tuple(_side_by_side(recorded, other)), columns)
+
+
+def verdicts_side_by_side(anew: Sequence[DecidedAnew]) -> Section:
+    """Cycles, a line each."""
+    rows = tuple(
+        (
+            str(each.cycle.number),
+            each.cycle.assistant,
+            f"{each.recorded.outcome.value.upper()} by {each.recorded.policy}",
+            f"{each.other.outcome.value.upper()} by {each.other.policy}",
+            each.other.reason,
+        )
+        for each in anew
+    )
+    same = sum(each.recorded.outcome is each.other.outcome for each in anew)
+    note = f"{same} of {counted(len(anew), 'verdict')} would be the same"
+    return Section("Verdicts", rows, (">#", "assistant", "recorded", "now", "because"), note)
 
 
 def _side_by_side(recorded: Verdict, other: Verdict) -> Iterator[tuple[str, ...]]:
@@ -194,14 +227,14 @@ def _side_by_side(recorded: Verdict, other: Verdict) -> Iterator[tuple[str, ...]
         first, *more = sentences
         yield name, _outcome(then), _outcome(now), first
         for sentence in more:
-            yield "", "", "", f"{other.policy}: {sentence}"
+            yield "", "", "", f"now: {sentence}"
 
 
 def _outcome(check: Check | None) -> str:
     return "-" if check is None else words.verdict_of(check)
 
 
-def explained_to_json(cycle: int, recorded: Verdict, other: Verdict) -> dict[str, Any]:
+def explained_to_json(anew: DecidedAnew) -> dict[str, Any]:
     """Both verdicts, each as in `json_report`."""
 
     def told(verdict: Verdict) -> dict[str, Any]:
@@ -209,10 +242,11 @@ def explained_to_json(cycle: int, recorded: Verdict, other: Verdict) -> dict[str
         return document
 
     return {
-        "cycle": cycle,
-        "recorded": told(recorded),
-        "other": told(other),
-        "same": recorded.outcome is other.outcome,
+        "cycle": anew.cycle.number,
+        "assistant": anew.cycle.assistant,
+        "recorded": told(anew.recorded),
+        "other": told(anew.other),
+        "same": anew.recorded.outcome is anew.other.outcome,
     }
 
 

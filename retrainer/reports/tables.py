@@ -8,7 +8,7 @@ from rich.text import Text
 from retrainer.domain.cycle import Finding, Severity
 from retrainer.domain.evaluation import Evaluation, Flip, MustPassResult
 from retrainer.domain.metrics import LOWER_IS_BETTER, METRICS, IntentFigures
-from retrainer.domain.verdict import Outcome, metric
+from retrainer.domain.verdict import Check, Outcome, metric
 from retrainer.ports import CycleReport
 from retrainer.reports import words
 from retrainer.reports.comparison import between_points, differences
@@ -29,16 +29,41 @@ def checks(report: CycleReport) -> Table:
     """Every check with its mark and its sentence, and further lines below."""
     table = _grid(4)
     for check in report.state.verdict.checks if report.state.verdict else ():
-        style = _STYLES.get(check.outcome, "dim") if check.outcome else "dim"
-        table.add_row(
-            _MARKS[check.outcome],
-            Text(words.verdict_of(check), style=style),
-            Text(printable(check.rule), style="bold"),
-            Text(printable(check.sentence)),
-        )
-        for detail in words.details_of(check, report):
-            table.add_row("", "", "", Text(f"- {detail}", style="dim"))
+        _add_check(table, check, report)
     return table
+
+
+def deciding_checks(report: CycleReport) -> Table:
+    """What fits on one screen: the checks that did not pass, or the first that did; the others' names.
+
+    The first check of a policy is the one that says how good the challenger is.
+    """
+    table = _grid(4)
+    every = report.state.verdict.checks if report.state.verdict else ()
+    told = [check for check in every if check.outcome in {Outcome.HOLD, Outcome.REJECT}]
+    passed = [check for check in every if check.outcome is Outcome.PROMOTE]
+    if not any(check.blocking for check in told):
+        told = [*(check for check in passed if check.blocking and not check.guard)][:1] + told
+    for check in told:
+        _add_check(table, check, report)
+    for outcome, phrase in ((Outcome.PROMOTE, "passed"), (None, "not applied")):
+        names = [check.rule for check in every if check.outcome is outcome and check not in told]
+        if names:
+            listed = Text(printable(", ".join(names)), style="dim")
+            table.add_row(_MARKS[outcome], Text(phrase, style="dim"), "", listed)
+    return table
+
+
+def _add_check(table: Table, check: Check, report: CycleReport) -> None:
+    style = _STYLES.get(check.outcome, "dim") if check.outcome else "dim"
+    table.add_row(
+        _MARKS[check.outcome],
+        Text(words.verdict_of(check), style=style),
+        Text(printable(check.rule), style="bold"),
+        Text(printable(check.sentence)),
+    )
+    for detail in words.details_of(check, report):
+        table.add_row("", "", "", Text(f"- {detail}", style="dim"))
 
 
 def figures(evaluation: Evaluation) -> Table:

@@ -19,7 +19,8 @@ _FEW, _MANY = 5, 50
 
 def summary(report: CycleReport) -> RenderableType:
     """What came of a cycle, in what fits on one screen."""
-    parts = [*_head(report), *_verdict(report, _FEW), *_remarks(report, _FEW)]
+    parts = [*_head(report), *_verdict(report, _FEW, tables.deciding_checks(report))]
+    parts += _remarks(report, _FEW)
     last = Text(f"{words.elapsed(report)}; {words.see_more(report)}", style="dim")
     return Group(*parts, "", last)
 
@@ -34,7 +35,7 @@ def full(
     parts = _head(report)
     if answer is not None:
         parts.append(Text(words.answered(answer), style="bold"))
-    parts += [_section("", _facts(report)), *_verdict(report, _MANY)]
+    parts += [_section("", _facts(report)), *_verdict(report, _MANY, tables.checks(report))]
     if evaluation := report.state.evaluation:
         parts.append(_section("Figures", tables.figures(evaluation)))
         parts.append(_section("Intents, the most changed first", tables.intents(evaluation)))
@@ -62,11 +63,11 @@ def _head(report: CycleReport) -> list[RenderableType]:
     return list(parts)
 
 
-def _verdict(report: CycleReport, most: int) -> list[RenderableType]:
+def _verdict(report: CycleReport, most: int, checks: Table) -> list[RenderableType]:
     """Checks, must-pass utterances that failed, utterances that changed."""
     parts: list[RenderableType] = []
     if verdict := report.state.verdict:
-        parts.append(_section(f"Checks of policy {verdict.policy}", tables.checks(report)))
+        parts.append(_section(f"Checks of policy {verdict.policy}", checks))
     if failed := words.failed_must_pass(report):
         title = f"Must-pass utterances that failed: {len(failed)}"
         parts.append(_section(title, tables.must_pass(failed, most)))

@@ -148,7 +148,7 @@ class AssistantSettings(Section):
     """NLU files in the project with utterances that every promoted model must understand."""
 
     policy: str = "default"
-    """Which policy decides: `default`, or one of [policies.NAME]."""
+    """Which policy decides: one that is built in, such as `default`, or one of [policies.NAME]."""
 
     evaluation: EvaluationSettings = EvaluationSettings()
     """What models are measured on."""

@@ -1,4 +1,4 @@
-"""Four nights of the bundled assistant on real Rasa: promoted, promoted, rejected, skipped."""
+"""The nights of the bundled assistant on real Rasa: promoted twice, rejected, held, skipped."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import pytest
 from support.warm_rasa import WarmRasa
 
 from retrainer.adapters.rasa_client import RasaClient
+from retrainer.cli.approvals import approve_cycle
 from retrainer.cli.demo import CONFIG
 from retrainer.domain.cycle import Status
 from retrainer.domain.examples import example_key
@@ -35,6 +36,8 @@ class Nights:
             shutil.copytree(assistant, self.project)
         self.application = Application.from_config(folder / "retrainer.toml")
         self.reports = [self.run(night) for night in (1, 2, 3, 4)]
+        approve_cycle(self.application, "4", actor="ada", reason="the new examples are right")
+        self.reports.append(self.run(5))
 
     def world(self) -> World:
         world = self.application.world("shop", FakeListener())
@@ -57,21 +60,34 @@ def nights(
 
 
 def test_the_story(nights: Nights):
-    """The first model and the better one are promoted, the bad one is not, the fourth is none."""
+    """Two are promoted, the bad one is not, the unclear one by a person, the last is none."""
     assert [report.cycle.status for report in nights.reports] == [
-        *[Status.COMPLETED] * 3,
+        *[Status.COMPLETED] * 4,
         Status.SKIPPED,
     ]
-    first, second, bad = [report.state for report in nights.reports[:3]]
-    assert [s.verdict.outcome for s in (first, second, bad)] == [
+    first, second, bad, unclear = [report.state for report in nights.reports[:4]]
+    assert [s.verdict.outcome for s in (first, second, bad, unclear)] == [
         Outcome.PROMOTE,
         Outcome.PROMOTE,
         Outcome.REJECT,
+        Outcome.HOLD,
     ]
     world = nights.world()
-    assert world.platform.active() == second.model.name
-    ledger = [(p.previous, p.model) for p in world.store.promotions("shop")]
-    assert ledger == [(first.model.name, second.model.name), (None, first.model.name)]
+    assert world.platform.active() == unclear.model.name
+    ledger = [(p.previous, p.model, p.actor) for p in world.store.promotions("shop")]
+    assert [row[:2] for row in ledger] == [
+        (second.model.name, unclear.model.name),
+        (first.model.name, second.model.name),
+        (None, first.model.name),
+    ]
+    assert ledger[0][2] == "ada"
+
+
+def test_an_unclear_night_says_what_it_would_take(nights: Nights):
+    """Too few utterances differ: the number that would settle it is named."""
+    verdict = nights.reports[3].state.verdict
+    assert [check.rule for check in verdict.stopping] == ["better"]
+    assert "utterances would tell a gain of" in verdict.reason
 
 
 def test_a_better_model_is_better_on_what_neither_saw(nights: Nights):
@@ -95,9 +111,8 @@ def test_the_bad_night_says_what_broke(nights: Nights):
     bad = nights.reports[2].state
     assert [result for result in bad.evaluation.challenger.must_pass if result.problem]
     assert [flip for flip in bad.evaluation.flips if flip.regression]
-    assert "must_pass" in {
-        check.rule for check in bad.verdict.checks if check.outcome is Outcome.REJECT
-    }
+    rejecting = [check.rule for check in bad.verdict.stopping]
+    assert rejecting == ["better", "known_intents", "per_intent", "must_pass"]
 
 
 def test_no_model_is_asked_the_same_twice(nights: Nights):

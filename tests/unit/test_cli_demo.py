@@ -12,11 +12,12 @@ from retrainer.errors import EXIT_FAILED
     [
         (cycle_reports.promoted, "PROMOTED"),
         (cycle_reports.rejected, "REJECTED"),
+        (cycle_reports.held, "HELD"),
         (cycle_reports.skipped, "SKIPPED"),
     ],
 )
 def test_a_night_that_ends_as_it_should(ending, expected):
-    """Each of the three ends that the demo shows is recognised."""
+    """Each of the ends that the demo shows is recognised."""
     require_end(1, ending(), expected)
 
 

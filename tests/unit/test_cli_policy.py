@@ -45,7 +45,7 @@ def nowhere(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory) -> Path:
-    """A configuration with three cycles: a first model, a better one, and one like it."""
+    """A configuration with four cycles: a first model, a better one, one like it, and a skipped one."""
     folder = tmp_path_factory.mktemp("shop")
     path = folder / "retrainer.toml"
     path.write_text(CONFIG)
@@ -56,6 +56,7 @@ def config(tmp_path_factory) -> Path:
     laboratory.write(utterances(60))
     laboratory.run()
     laboratory.write(utterances(61))
+    laboratory.run()
     laboratory.run()
     return path
 
@@ -198,10 +199,25 @@ def test_another_policy_explains_a_recorded_cycle(config):
     assert document["same"] is (document["other"]["outcome"] == "reject")
 
 
+def test_another_policy_on_the_last_cycles(config):
+    """A line each, the newest first; those without a verdict are no part of it."""
+    result = run("-c", str(config), "policy", "explain", "--last", "2", "-p", "legacy-2018")
+    rows = [line.split()[:6] for line in result.stdout.splitlines() if "legacy-2018" in line]
+    assert rows == [
+        ["3", "shop", "REJECT", "by", "test", "REJECT"],
+        ["2", "shop", "PROMOTE", "by", "test", "PROMOTE"],
+    ]
+    assert "2 of 2 verdicts would be the same" in result.stdout
+    lines = run("-c", str(config), "policy", "explain", "--last", "9", "--json").stdout.splitlines()
+    assert [json.loads(line)["cycle"] for line in lines] == [3, 2, 1]
+
+
 def test_there_has_to_be_something_to_explain(config, tmp_path):
     """A cycle that is not there, or that was not decided, is said to be so."""
-    with pytest.raises(CycleNotFound, match="there is no cycle '77'"):
+    with pytest.raises(CycleNotFound, match="there is no cycle 77"):
         run("-c", str(config), "policy", "explain", "77")
+    with pytest.raises(CycleNotFound, match="cycle 4 was not decided"):
+        run("-c", str(config), "policy", "explain")
     empty = tmp_path / "retrainer.toml"
     empty.write_text(CONFIG)
     with pytest.raises(CycleNotFound, match="there is no cycle 'latest'"):

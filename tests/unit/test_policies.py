@@ -1,9 +1,19 @@
 """The policies that are shipped, and what the doctor says of one that never promotes."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
-from support.evaluations import evaluations, paired_answers, policy, report, rules
+from support.evaluations import (
+    evaluations,
+    must_pass_result,
+    paired_answers,
+    policy,
+    report,
+    rules,
+)
 
+from retrainer.domain.data_quality import DataQuality
 from retrainer.domain.decision_rules import HOLD
 from retrainer.domain.evaluation import Evaluation
 from retrainer.domain.policies import ABOUT, DEFAULT, FAST, LEGACY_2018, POLICIES, can_promote
@@ -11,7 +21,7 @@ from retrainer.domain.rules import Floor, KnownIntents, Superiority, SuspiciousG
 from retrainer.domain.simulated_policy import simulated
 from retrainer.domain.simulated_year import Holdout, serve
 from retrainer.domain.simulation import draw_night, odds
-from retrainer.domain.verdict import NamedRule, Policy
+from retrainer.domain.verdict import NamedRule, Outcome, Policy, decide
 from retrainer.wiring.doctor.diagnosis import Level
 from retrainer.wiring.doctor.policies import of_policy
 
@@ -110,10 +120,10 @@ def test_the_doctor_has_nothing_to_say_of_one_that_does():
 
 
 def test_a_first_model_needs_must_pass_utterances():
-    """The default compares, so without a champion it leaves the decision to a person."""
-    judged = [
-        named.rule.assess(Evaluation(report())).outcome
-        for named in DEFAULT.rules
-        if not isinstance(named.rule, SuspiciousGain) and named.name != "data"
-    ]
-    assert set(judged) <= {None, "hold"}
+    """The default compares, so without a champion it is they that speak for the first model."""
+    sound = DataQuality(examples=9, texts=9, intents={"track_order": 9})
+    silent = Evaluation(report(), data=sound)
+    assert decide(silent, DEFAULT).outcome is Outcome.HOLD
+    for passed, outcome in ((True, Outcome.PROMOTE), (False, Outcome.REJECT)):
+        first = report(must_pass=(must_pass_result(passed=passed),))
+        assert decide(replace(silent, challenger=first), DEFAULT).outcome is outcome

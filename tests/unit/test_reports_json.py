@@ -11,7 +11,7 @@ from retrainer.reports.json_report import to_json
 
 KEYS = {
     "": "format result headline cycle error same_as fingerprint snapshot data findings model "
-    "champion promoted confirmed promotions answer verdict evaluation",
+    "candidates champion promoted confirmed promotions answer verdict evaluation",
     "cycle": "number assistant trigger started_at status dry_run force resumed challenger ended_at "
     "seconds",
     "snapshot": "digest files origin origins",
@@ -22,12 +22,12 @@ KEYS = {
     "verdict": "outcome policy checks reason",
     "verdict.checks": "rule outcome sentence observed limit blocking details guard",
     "evaluation": "challenger champion left_out champion_known flips unmeasured served classified "
-    "entities responses extractions",
-    "evaluation.left_out": "challenger_saw champion_saw",
+    "entities responses extractions mode folds obstacle reuse data actions",
+    "evaluation.left_out": "challenger_saw champion_saw selection",
     "evaluation.flips": "text intent champion champion_confidence challenger challenger_confidence "
     "regression",
     "evaluation.champion": "model test_set examples metrics intents entities must_pass knows "
-    "platform",
+    "stories cost platform",
     "evaluation.champion.intents.greet": "precision recall f1 support confused_with",
     "evaluation.champion.must_pass": "text expected answered confidence problem",
 }
