@@ -25,8 +25,9 @@ def test_each_configuration_is_understood(tmp_path, block):
     }
     if "[notifiers.team]" in block:
         environment["RETRAINER_NOTIFIERS__TEAM__WEBHOOK_URL"] = "https://hooks.slack.com/x"
-    if "[assistants." not in block:
-        block = REST.format("bank") + block
+    if "source" not in block:
+        (name,) = set(re.findall(r"\[assistants\.([a-z]+)", block)) or {"bank"}
+        block = REST.format(name) + block
     (tmp_path / "retrainer.toml").write_text(block, encoding="utf-8")
     Application.from_config(tmp_path / "retrainer.toml", environment).require_plugins()
 
