@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -31,7 +31,7 @@ class Check:
     `observed` and `limit` are in the unit of the rule; both stand in `sentence` too.
     `details` are further lines, such as each failed utterance.
     A `guard` says nothing of how good the model is (its cost, the data it comes from): it may stop
-    a promotion, and never justifies one.
+    a promotion, and never justifies one. One that `warns` has passed, and is to be read all the same.
     """
 
     rule: str
@@ -42,6 +42,7 @@ class Check:
     blocking: bool = True
     details: tuple[str, ...] = ()
     guard: bool = False
+    warns: bool = False
 
 
 class Rule(Protocol):
@@ -125,17 +126,7 @@ def metric(report: Report, name: str) -> float | None:
 
 
 def _apply(named: NamedRule, evaluation: Evaluation) -> Check:
-    found = named.rule.assess(evaluation)
-    return Check(
-        rule=named.name,
-        outcome=found.outcome,
-        sentence=found.sentence,
-        observed=found.observed,
-        limit=found.limit,
-        blocking=named.blocking,
-        details=found.details,
-        guard=found.guard,
-    )
+    return replace(named.rule.assess(evaluation), rule=named.name, blocking=named.blocking)
 
 
 def _justifies(check: Check) -> bool:

@@ -35,7 +35,8 @@ would, and 0.0 where all pairs agree is no certainty. "By champion" are the leas
 one champion loses to; "kept back by" is how often each check did not say PROMOTE. With equal models
 in every order a rule that compares two figures promotes half of the pairs that do not tie, whatever
 its merits. Accuracies of equally good models would differ as much as the line "by items alone" says;
-what they differ more is that retrainings are not equally good.
+what they differ more is that retrainings are not equally good. Checks that have nothing to look at
+here (must-pass utterances, stories, the data, actions, earlier uses of the test set) do not apply.
 """
 
 

@@ -34,11 +34,7 @@ class NegativeFlips:
         paired = asked.compared(evaluation, self.answers)
         if isinstance(paired, Check):
             return paired
-        regressions = [flip for flip in evaluation.flips if flip.regression]
-        listed = tuple(map(_line, regressions[:_LISTED]))
-        if more := len(regressions) - len(listed):
-            listed += (f"and {more} more",)
-        return self._judged(paired.totals, listed)
+        return self._judged(paired.totals, regressions(evaluation.flips))
 
     def judge(self, counts: PairedCounts) -> Check:
         """The same by losses alone, on at least one item."""
@@ -57,6 +53,14 @@ class NegativeFlips:
             limit=self.maximum,
             details=details,
         )
+
+
+def regressions(flips: Sequence[Flip]) -> tuple[str, ...]:
+    """What turned wrong, a line each; those that are too many are counted in the last one."""
+    found = [flip for flip in flips if flip.regression]
+    listed = tuple(map(_line, found[:_LISTED]))
+    more = len(found) - len(listed)
+    return (*listed, f"and {more} more") if more else listed
 
 
 def _percent(share: float) -> str:

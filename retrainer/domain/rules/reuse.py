@@ -41,6 +41,7 @@ class HoldoutReuse:
         worn = reuse.worn(self.budget)
         left = reuse.items - worn
         spent = left < self.fresh * reuse.items
+        soon = not spent and self._soon(reuse)
         sentence = (
             f"{left} of {reuse.items} utterances were used in fewer than {self.budget} cycles before "
             f"this one (the most used in {reuse.most}), "
@@ -48,7 +49,7 @@ class HoldoutReuse:
         )
         if spent:
             sentence += ": add new examples, or take others for the holdout"
-        elif self._soon(reuse):
+        elif soon:
             sentence += "; warning: the budget will be spent soon unless new examples arrive"
         return Check(
             "reuse",
@@ -56,8 +57,9 @@ class HoldoutReuse:
             sentence,
             observed=left / reuse.items,
             limit=self.fresh,
-            details=_optimism(reuse),
+            details=optimism(reuse),
             guard=True,
+            warns=soon,
         )
 
     def _soon(self, reuse: Reuse) -> bool:
@@ -66,7 +68,7 @@ class HoldoutReuse:
         return left < self.fresh * reuse.items
 
 
-def _optimism(reuse: Reuse) -> tuple[str, ...]:
+def optimism(reuse: Reuse) -> tuple[str, ...]:
     """How much of the champion's score is luck, where that can be told."""
     if reuse.optimism is None:
         return ()

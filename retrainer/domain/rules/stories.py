@@ -66,7 +66,7 @@ class PassedStories:
             f"{len(_failed(after))} failed in all, {len(_failed(before))} of the champion's",
             observed=float(len(new)),
             limit=float(self.maximum_new),
-            details=_details(after, before),
+            details=failures(after, before),
         )
 
     def _unknown(self, why: str) -> Check:
@@ -84,7 +84,7 @@ def _limited(after: _Results, before: _Results, allowed: int) -> Check:
         f"{'within' if passed else 'more than'} the {allowed} allowed",
         observed=float(failed),
         limit=float(allowed),
-        details=_details(after, before),
+        details=failures(after, before),
     )
 
 
@@ -97,7 +97,7 @@ def _newly_failed(after: _Results, before: _Results) -> _Results:
     return tuple(result for result in _failed(after) if _key(result) in passed)
 
 
-def _details(after: _Results, before: _Results) -> tuple[str, ...]:
+def failures(after: _Results, before: _Results) -> tuple[str, ...]:
     """Every failed story, the new failures first."""
     new = _newly_failed(after, before)
     ordered = [*new, *(result for result in _failed(after) if result not in new)]
