@@ -16,6 +16,7 @@ from retrainer.reports.progress import describe
 if TYPE_CHECKING:
     from retrainer.pipeline.comparing import Comparison
 
+_DIGITS = 9
 _EXIT = {Outcome.PROMOTE: EXIT_OK, Outcome.REJECT: EXIT_REJECTED, Outcome.HOLD: EXIT_HELD}
 
 
@@ -105,6 +106,8 @@ def compare(  # noqa: PLR0913, PLR0917 - as many parameters as options
     """
     if as_json and as_markdown:
         raise typer.BadParameter("--json and --markdown exclude each other")
+    if leave_out_seen and not training_data:
+        raise typer.BadParameter("--leave-out-seen needs --training-data, to know what was seen")
     most = _number(flips)
     from retrainer.wiring.comparison import Inputs, compare_inputs
 
@@ -134,8 +137,10 @@ def compare(  # noqa: PLR0913, PLR0917 - as many parameters as options
 def _number(flips: str) -> int | None:
     if flips == "all":
         return None
-    if not flips.isdigit():
-        raise typer.BadParameter(f"--flips: a number or all, not {flips!r}")
+    if not (flips.isascii() and flips.isdigit() and len(flips) <= _DIGITS):
+        raise typer.BadParameter(
+            f"--flips: a number of at most {_DIGITS} digits or all, not {flips[:20]!r}"
+        )
     return int(flips)
 
 

@@ -67,8 +67,9 @@ def evaluate(cycle: Cycle, state: State, world: World) -> State:
         champion_known=champion is None or champion.trained_on is not None,
         intents={example.intent for example in contents.examples if example.intent},
     )
+    choosing = spent(candidates(contents, world.assistant), state.candidates)
     evaluation = count_use(
-        evaluation, test_set, before or {}, cycle=cycle, chosen=changed, world=world
+        evaluation, test_set, before or {}, choosing=choosing, cycle=cycle, world=world
     )
     return replace(
         state,

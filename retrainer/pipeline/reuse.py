@@ -1,9 +1,11 @@
 """Counts how often the utterances of the holdout choose a champion."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from datetime import datetime
 
 from retrainer.domain.comparison import Predictions
-from retrainer.domain.cycle import Cycle, Promotion
+from retrainer.domain.cycle import Cycle, PromotionReason
 from retrainer.domain.evaluation import Evaluation, TestSet
 from retrainer.domain.examples import example_key
 from retrainer.domain.paired import answer
@@ -11,22 +13,24 @@ from retrainer.domain.reuse import reuse
 from retrainer.pipeline import records
 from retrainer.pipeline.world import World
 
+#: Why a model became champion where a cycle measured it first; a rollback only brings one back.
+_CHOSEN = (PromotionReason.GATE, PromotionReason.PERSON)
+
 
 def count_use(
     evaluation: Evaluation,
     test_set: TestSet,
     champion: Predictions,
     *,
+    choosing: AbstractSet[str],
     cycle: Cycle,
-    chosen: Promotion | None,
     world: World,
 ) -> Evaluation:
     """Write down that this cycle asked the utterances, and add what is known of earlier uses.
 
-    `champion` are the champion's answers, `chosen` the newest change of the champion.
+    `champion` are the champion's answers, `choosing` the `example_key`s that chose the challenger
+    among several: who becomes champion was lucky on these too.
     """
-    if evaluation.champion is None:
-        return evaluation
     labelled = [example for example in test_set.examples if example.intent]
     right = {
         example_key(example.text): answer(champion[example.text]) == example.intent
@@ -34,9 +38,20 @@ def count_use(
         if example.text in champion
     }
     uses = records.read_uses(world.artifacts)
-    by_a_cycle = chosen is not None and chosen.cycle is not None
-    found = reuse(
-        uses, cycle.challenger, right, chosen.at if chosen is not None and by_a_cycle else None
-    )
-    records.write_uses(world.artifacts, uses.after(cycle.challenger, [*right], cycle.started_at))
-    return replace(evaluation, reuse=found)
+    asked = [*right, *sorted(choosing - right.keys())]
+    world.fence()  # what others counted since must not be written over
+    records.write_uses(world.artifacts, uses.after(cycle.challenger, asked, cycle.started_at))
+    if evaluation.champion is None:
+        return evaluation
+    chosen_at = _chosen_at(evaluation.champion.model, world)
+    return replace(evaluation, reuse=reuse(uses, cycle.challenger, right, chosen_at))
+
+
+def _chosen_at(model: str, world: World) -> datetime | None:
+    """When the verdict of a cycle made it the champion; None if none did.
+
+    Also where the champion was another one since, and the model was brought back.
+    """
+    rows = world.desk.store.promotions(world.assistant.name)
+    chosen = (row for row in rows if row.model == model and row.reason in _CHOSEN)
+    return next((row.at for row in chosen if row.cycle is not None), None)

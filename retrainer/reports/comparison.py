@@ -5,6 +5,7 @@ Of the answers as users get them, unless a row says otherwise. Needs numpy for t
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from retrainer.domain.evaluation import Evaluation, Flip, Report
@@ -48,7 +49,8 @@ def sections(evaluation: Evaluation, verdict: Verdict, most: int | None) -> tupl
     """Everything that is known of a comparison; at most so many flips of either kind."""
     if evaluation.champion is None:
         raise LookupError("there is no champion to compare with")
-    found = [_checks(verdict), _figures(evaluation), _evidence(evaluation)]
+    evidence = replace(_evidence(evaluation), note=_unknown_training(evaluation))
+    found = [_checks(verdict), _figures(evaluation), evidence]
     found += [_intents(evaluation), _confusions(evaluation), _entities(evaluation)]
     found += [_must_pass(evaluation), *_flips(evaluation.flips, most)]
     return tuple(section for section in found if section.rows)
@@ -165,6 +167,16 @@ def _evidence(evaluation: Evaluation) -> Section:
         ]
         rows.append(("utterances that it takes", f"{', '.join(needed)} points"))
     return Section("Evidence", tuple(rows), ("figure", "value"))
+
+
+def _unknown_training(evaluation: Evaluation) -> str:
+    """What to know of the figures where a model may have seen the utterances."""
+    if evaluation.champion_known:
+        return ""
+    return (
+        "It was not said what the models were trained on (--training-data): one that has seen these "
+        "utterances looks better than it is."
+    )
 
 
 def _discordance(counts: PairedCounts) -> float:

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from retrainer.domain.cost import Cost
 from retrainer.domain.cycle import Origin, Severity, Trigger
 from retrainer.domain.evaluation import Evaluation
+from retrainer.domain.rules.reuse import optimism
 from retrainer.domain.selection import Candidate
 from retrainer.ports import CycleReport
 from retrainer.reports.values import counted, duration, listed, moment, printable, share, size
@@ -31,6 +33,8 @@ def facts(report: CycleReport) -> tuple[tuple[str, str], ...]:
         more += [counted(data.must_pass, "must-pass utterance")] if data.must_pass else []
         whole = f"{counted(data.examples, 'example')} of {counted(data.intents, 'intent')}"
         rows.append(("data", f"{whole}: {', '.join(more)}"))
+    if state.evaluation is not None and (cost := _costs(state.evaluation)):
+        rows.append(("cost", cost))
     return tuple((label, printable(value)) for label, value in rows)
 
 
@@ -38,13 +42,9 @@ def remarks(report: CycleReport, most: int | None = None) -> tuple[str, ...]:
     """What a reader of the figures should know; lists of more than `most` intents are cut."""
     state, said = report.state, []
     evaluation = state.evaluation
-    if evaluation is not None and evaluation.champion and not evaluation.champion_known:
-        said.append(
-            f"it is not recorded what {evaluation.champion.model} was trained on: it may have seen "
-            "these examples, and then its figures are too good"
-        )
     if evaluation is not None:
         said += _how_it_was_measured(evaluation)
+        said += optimism(evaluation.reuse) if evaluation.reuse else ()
     said += _candidates(state.candidates)
     if evaluation is not None and (platform := _by_the_platform(evaluation)):
         said.append(platform)
@@ -66,13 +66,18 @@ def remarks(report: CycleReport, most: int | None = None) -> tuple[str, ...]:
 
 
 def _how_it_was_measured(evaluation: Evaluation) -> list[str]:
-    said = []
-    if evaluation.obstacle:
-        said.append(evaluation.obstacle)
-    if evaluation.mode == "cross_validation" and not evaluation.obstacle:
+    said, champion = [], evaluation.champion
+    if evaluation.mode == "cross_validation":
+        compared = champion is not None and not evaluation.obstacle
         said.append(
-            f"{evaluation.folds} models of each side were trained without a fold each and asked for "
-            "it: that compares the configs and data, not the two models themselves"
+            f"{counted(evaluation.folds, 'model')} {'of each side' if compared else 'like the challenger'} were "
+            "trained without a fold each and asked for it: these are figures of config and data, "
+            f"not of the {'two models themselves' if compared else 'model itself'}"
+        )
+    elif champion is not None and not evaluation.champion_known:
+        said.append(
+            f"it is not recorded what {champion.model} was trained on: it may have seen these "
+            "examples, and then its figures are too good"
         )
     if chosen := evaluation.left_out.selection:
         said.append(
@@ -86,10 +91,27 @@ def _candidates(tried: Sequence[Candidate]) -> list[str]:
     """A line for each of several challengers."""
     said = []
     for candidate in tried if len(tried) > 1 else ():
-        score = f"{share(candidate.score)} of the half that chooses" if candidate.score else ""
-        fate = "chosen, " if candidate.chosen else ""
-        said.append(f"challenger {candidate.label}: {fate}{candidate.skipped or score}")
+        fate = ["chosen"] if candidate.chosen else []
+        if candidate.skipped:
+            fate.append(f"left out, {candidate.skipped}")
+        elif candidate.score is not None:
+            fate.append(f"understands {share(candidate.score)} of the half that chooses")
+        said.append(f"challenger {candidate.label}: {', '.join(fate) or 'not measured'}")
     return said
+
+
+def _costs(evaluation: Evaluation) -> str:
+    """Size and speed of both models, as far as they were measured."""
+    before = evaluation.champion.cost if evaluation.champion else None
+    sides = (("champion", before), ("challenger", evaluation.challenger.cost))
+    return "; ".join(f"{role} {_cost(cost)}" for role, cost in sides if cost)
+
+
+def _cost(cost: Cost) -> str:
+    if cost.median is None or cost.p95 is None:
+        return size(cost.size)
+    times = f"median {cost.median * 1000:.1f} ms, 95 % within {cost.p95 * 1000:.1f} ms"
+    return f"{size(cost.size)}, {times} of {counted(cost.utterances, 'utterance')}"
 
 
 def _origin(origin: Origin) -> str:

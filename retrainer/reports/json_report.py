@@ -158,7 +158,7 @@ def plain(value: object) -> Any:  # noqa: ANN401, PLR0911 - JSON is any of these
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, Mapping):
-        return {plain(name): plain(item) for name, item in value.items()}
+        return {plain(str(name)): plain(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if is_dataclass(value) and not isinstance(value, type):

@@ -8,7 +8,7 @@ from retrainer.domain.cycle import Cycle
 from retrainer.domain.policies import ABOUT
 from retrainer.domain.statistics import POWER
 from retrainer.domain.verdict import Check, Policy, Verdict
-from retrainer.reports import words
+from retrainer.reports import checks
 from retrainer.reports.json_report import plain
 from retrainer.reports.sections import Section
 from retrainer.reports.values import counted, listed, printable
@@ -231,7 +231,7 @@ def _side_by_side(recorded: Verdict, other: Verdict) -> Iterator[tuple[str, ...]
 
 
 def _outcome(check: Check | None) -> str:
-    return "-" if check is None else words.verdict_of(check)
+    return "-" if check is None else checks.verdict_of(check)
 
 
 def explained_to_json(anew: DecidedAnew) -> dict[str, Any]:

@@ -6,15 +6,15 @@ one is not documented, and messages of a little less have been refused, so this 
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from itertools import accumulate
 from typing import Any
 
 from retrainer.domain.evaluation import Report
-from retrainer.domain.verdict import Check, Outcome, metric
+from retrainer.domain.verdict import Outcome, Verdict, metric
 from retrainer.ports import CycleReport
-from retrainer.reports import facts, words
+from retrainer.reports import checks, facts, words
 from retrainer.reports.values import printable, share, shorten
 
 MOST_IN_HEADER = 150
@@ -26,13 +26,15 @@ MOST_CHARACTERS = 10_000
 _MOST_IN_LINE = 700
 _MOST_IN_QUOTE = 150
 _MOST_LISTED = 10
+_MOST_DETAILS = 5
+_MOST_OF_CHECKS = 60
 _MARKS = {Outcome.PROMOTE: "✅", Outcome.HOLD: "⚠️", Outcome.REJECT: "❌", None: "⚪"}
 
 Block = dict[str, Any]
 
 
 def to_blocks(report: CycleReport, missed: Sequence[CycleReport] = ()) -> tuple[Block, ...]:
-    """Header, F1 of both models, every check, failed must-pass utterances, flips, how to go on.
+    """Header, F1 of both models, the checks that count, what failed, flips, how to go on.
 
     `missed` are earlier cycles, oldest first, of which the newest are told of in a line each.
     """
@@ -46,12 +48,12 @@ def to_blocks(report: CycleReport, missed: Sequence[CycleReport] = ()) -> tuple[
         told = [words.headline(report), *words.error_details(report), *tip]
         message.add("*What went wrong*", told)
     if verdict := report.state.verdict:
-        message.add("*Checks*", [_check(check) for check in verdict.checks], most=40)
-        details = [d for check in verdict.checks for d in words.details_of(check, report)]
-        message.add("*Details*", details)
-    failed = words.failed_must_pass(report)
+        message.add("*Checks*", [*_checks(verdict, report)], most=_MOST_OF_CHECKS)
+    failed = checks.failed_must_pass(report)
     title = f"*Must-pass utterances that failed: {len(failed)}*"
-    message.add(title, [words.must_pass(f, _code) for f in failed])
+    message.add(title, [checks.must_pass(f, _code) for f in failed])
+    stories = checks.failed_stories(report)
+    message.add(f"*{checks.stories_title(stories)}*", stories)
     for flips in words.flips(report):
         if flips:
             message.add(f"*{words.flips_title(flips)}*", [words.flip(f, _code) for f in flips])
@@ -115,9 +117,14 @@ def _f1(measurement: Report | None) -> str:
     return f"F1 {share(metric(measurement, 'f1_weighted'))}\n{_code(measurement.model)}"
 
 
-def _check(check: Check) -> str:
-    advisory = "" if check.blocking else " (advisory)"
-    return f"{_MARKS[check.outcome]} {check.rule}{advisory}: {check.sentence}"
+def _checks(verdict: Verdict, report: CycleReport) -> Iterator[str]:
+    for check in checks.told(verdict):
+        advisory = "" if check.blocking else " (advisory)"
+        mark = "⚠️" if check.warns else _MARKS[check.outcome]
+        yield f"{mark} {check.rule}{advisory}: {check.sentence}"
+        yield from (f"• {detail}" for detail in checks.details_of(check, report, _MOST_DETAILS))
+    for outcome, names in checks.named(verdict):
+        yield f"{_MARKS[outcome]} {checks.phrase(outcome)}: {', '.join(names)}"
 
 
 def _footer(report: CycleReport) -> str:

@@ -10,7 +10,7 @@ from retrainer.domain.evaluation import Evaluation, Flip, MustPassResult
 from retrainer.domain.metrics import LOWER_IS_BETTER, METRICS, IntentFigures
 from retrainer.domain.verdict import Check, Outcome, metric
 from retrainer.ports import CycleReport
-from retrainer.reports import words
+from retrainer.reports import checks, words
 from retrainer.reports.comparison import between_points, differences
 from retrainer.reports.rows import StepTime
 from retrainer.reports.values import change, duration, first_line, printable, quoted, share
@@ -25,7 +25,7 @@ _STYLES = {Outcome.PROMOTE: "green", Outcome.HOLD: "yellow", Outcome.REJECT: "bo
 _BETTER, _WORSE = "green", "red"
 
 
-def checks(report: CycleReport) -> Table:
+def all_checks(report: CycleReport) -> Table:
     """Every check with its mark and its sentence, and further lines below."""
     table = _grid(4)
     for check in report.state.verdict.checks if report.state.verdict else ():
@@ -33,36 +33,28 @@ def checks(report: CycleReport) -> Table:
     return table
 
 
-def deciding_checks(report: CycleReport) -> Table:
-    """What fits on one screen: the checks that did not pass, or the first that did; the others' names.
-
-    The first check of a policy is the one that says how good the challenger is.
-    """
+def deciding_checks(report: CycleReport, most: int) -> Table:
+    """What fits on one screen: checks that count with `most` further lines, the others' names."""
     table = _grid(4)
-    every = report.state.verdict.checks if report.state.verdict else ()
-    told = [check for check in every if check.outcome in {Outcome.HOLD, Outcome.REJECT}]
-    passed = [check for check in every if check.outcome is Outcome.PROMOTE]
-    if not any(check.blocking for check in told):
-        told = [*(check for check in passed if check.blocking and not check.guard)][:1] + told
-    for check in told:
-        _add_check(table, check, report)
-    for outcome, phrase in ((Outcome.PROMOTE, "passed"), (None, "not applied")):
-        names = [check.rule for check in every if check.outcome is outcome and check not in told]
-        if names:
-            listed = Text(printable(", ".join(names)), style="dim")
-            table.add_row(_MARKS[outcome], Text(phrase, style="dim"), "", listed)
+    if (verdict := report.state.verdict) is None:
+        return table
+    for check in checks.told(verdict):
+        _add_check(table, check, report, most)
+    for outcome, names in checks.named(verdict):
+        listed = Text(printable(", ".join(names)), style="dim")
+        table.add_row(_MARKS[outcome], Text(checks.phrase(outcome), style="dim"), "", listed)
     return table
 
 
-def _add_check(table: Table, check: Check, report: CycleReport) -> None:
+def _add_check(table: Table, check: Check, report: CycleReport, most: int | None = None) -> None:
     style = _STYLES.get(check.outcome, "dim") if check.outcome else "dim"
     table.add_row(
         _MARKS[check.outcome],
-        Text(words.verdict_of(check), style=style),
+        Text(checks.verdict_of(check), style=style),
         Text(printable(check.rule), style="bold"),
         Text(printable(check.sentence)),
     )
-    for detail in words.details_of(check, report):
+    for detail in checks.details_of(check, report, most):
         table.add_row("", "", "", Text(f"- {detail}", style="dim"))
 
 
@@ -118,6 +110,14 @@ def must_pass(failed: Sequence[MustPassResult], most: int) -> Table:
         line = Text(quoted(result.text), overflow="fold")
         line.append(printable(f"  ({result.expected})"), style="dim")
         table.add_row(Text("✗", style=_WORSE), line.append(f"  {printable(result.problem or '')}"))
+    return _cut(table, len(failed) - most)
+
+
+def stories(failed: Sequence[str], most: int) -> Table:
+    """Test stories that the challenger failed, and how."""
+    table = _grid(2)
+    for story in failed[:most]:
+        table.add_row(Text("✗", style=_WORSE), Text(printable(story), overflow="fold"))
     return _cut(table, len(failed) - most)
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from retrainer.domain.cycle import Promotion
 from retrainer.ports import Answer, CycleReport
-from retrainer.reports import comparison, facts, sections, tables, words
+from retrainer.reports import checks, comparison, facts, sections, tables, words
 from retrainer.reports.listings import RESULT_STYLES, ledger_table
 from retrainer.reports.rows import StepTime
 from retrainer.reports.values import printable
@@ -19,7 +19,7 @@ _FEW, _MANY = 5, 50
 
 def summary(report: CycleReport) -> RenderableType:
     """What came of a cycle, in what fits on one screen."""
-    parts = [*_head(report), *_verdict(report, _FEW, tables.deciding_checks(report))]
+    parts = [*_head(report), *_verdict(report, _FEW, tables.deciding_checks(report, _FEW))]
     parts += _remarks(report, _FEW)
     last = Text(f"{words.elapsed(report)}; {words.see_more(report)}", style="dim")
     return Group(*parts, "", last)
@@ -35,7 +35,7 @@ def full(
     parts = _head(report)
     if answer is not None:
         parts.append(Text(words.answered(answer), style="bold"))
-    parts += [_section("", _facts(report)), *_verdict(report, _MANY, tables.checks(report))]
+    parts += [_section("", _facts(report)), *_verdict(report, _MANY, tables.all_checks(report))]
     if evaluation := report.state.evaluation:
         parts.append(_section("Figures", tables.figures(evaluation)))
         parts.append(_section("Intents, the most changed first", tables.intents(evaluation)))
@@ -63,14 +63,16 @@ def _head(report: CycleReport) -> list[RenderableType]:
     return list(parts)
 
 
-def _verdict(report: CycleReport, most: int, checks: Table) -> list[RenderableType]:
-    """Checks, must-pass utterances that failed, utterances that changed."""
+def _verdict(report: CycleReport, most: int, applied: Table) -> list[RenderableType]:
+    """Checks, must-pass utterances and test stories that failed, utterances that changed."""
     parts: list[RenderableType] = []
     if verdict := report.state.verdict:
-        parts.append(_section(f"Checks of policy {verdict.policy}", checks))
-    if failed := words.failed_must_pass(report):
+        parts.append(_section(f"Checks of policy {verdict.policy}", applied))
+    if failed := checks.failed_must_pass(report):
         title = f"Must-pass utterances that failed: {len(failed)}"
         parts.append(_section(title, tables.must_pass(failed, most)))
+    if stories := checks.failed_stories(report):
+        parts.append(_section(checks.stories_title(stories), tables.stories(stories, most)))
     parts += [
         _section(words.flips_title(flips), tables.flips(flips, most))
         for flips in words.flips(report)

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from retrainer.ports import CycleReport
-from retrainer.reports import facts, words
+from retrainer.reports import checks, facts, words
 from retrainer.reports.values import printable
 
 _Item = TypeVar("_Item")
-_MOST = 10  # utterances of a list, intents of a remark
+_MOST = 10  # utterances of a list, further lines of a check, intents of a remark
 
 
 def to_text(report: CycleReport, missed: Sequence[CycleReport] = ()) -> str:
@@ -23,8 +23,10 @@ def to_text(report: CycleReport, missed: Sequence[CycleReport] = ()) -> str:
     if missed:
         lines += _listed(words.missed_title(missed), missed[::-1], words.missed)
     lines += _checks(report)
-    failed = words.failed_must_pass(report)
-    lines += _listed(f"must-pass utterances that failed: {len(failed)}", failed, words.must_pass)
+    failed = checks.failed_must_pass(report)
+    lines += _listed(f"Must-pass utterances that failed: {len(failed)}", failed, checks.must_pass)
+    stories = checks.failed_stories(report)
+    lines += _listed(checks.stories_title(stories), stories, str)
     for flips in words.flips(report):
         if flips:
             lines += _listed(words.flips_title(flips), flips, words.flip)
@@ -39,9 +41,11 @@ def _checks(report: CycleReport) -> list[str]:
     if verdict is None:
         return []
     lines = [f"checks of policy {printable(verdict.policy)}:"]
-    for check in verdict.checks:
-        lines.append(printable(f"  [{words.verdict_of(check)}] {check.rule}: {check.sentence}"))
-        lines += [f"      {detail}" for detail in words.details_of(check, report)]
+    for check in checks.told(verdict):
+        lines.append(printable(f"  [{checks.verdict_of(check)}] {check.rule}: {check.sentence}"))
+        lines += [f"      {detail}" for detail in checks.details_of(check, report, _MOST)]
+    for outcome, names in checks.named(verdict):
+        lines.append(printable(f"  {checks.phrase(outcome)}: {', '.join(names)}"))
     return lines
 
 

@@ -11,15 +11,16 @@ from retrainer.domain.cycle import (
     PromotionReason,
     Status,
 )
-from retrainer.domain.evaluation import Flip, MustPassResult
+from retrainer.domain.evaluation import Flip
 from retrainer.domain.rules.limits import points
-from retrainer.domain.verdict import Check, Outcome, metric
+from retrainer.domain.verdict import Outcome, metric
 from retrainer.ports import Answer, CycleReport
 from retrainer.reports.rows import HistoryLine
 from retrainer.reports.values import (
     counted,
     duration,
     first_line,
+    listed,
     moment,
     printable,
     quoted,
@@ -28,15 +29,10 @@ from retrainer.reports.values import (
 )
 
 _RESULTS = {Outcome.PROMOTE: "PROMOTED", Outcome.HOLD: "HELD", Outcome.REJECT: "REJECTED"}
-_OUTCOMES = {
-    Outcome.PROMOTE: "passed",
-    Outcome.HOLD: "unclear",
-    Outcome.REJECT: "FAILED",
-    None: "not applied",
-}
-
 #: Characters of a cycle that stands in one line among others.
 _LONGEST_MISSED = 250
+#: Names of rules in a line of the history.
+_MOST_RULES = 3
 
 Quote = Callable[[str], str]
 
@@ -101,13 +97,10 @@ def measured(report: CycleReport) -> str | None:
         figures = f"{_measured(before)} -> {figures}"
         if before is not None and after is not None:
             figures += f" ({points(after - before)})"
-    if evaluation.mode == "cross_validation":
-        folds = f", each held out of one of {evaluation.folds} folds"
-        return (
-            f"weighted F1 {figures} on {counted(evaluation.challenger.examples, 'example')}{folds}"
-        )
-    unseen = "unseen " if evaluation.champion_known else ""
+    unseen = "unseen " if evaluation.champion_known and evaluation.mode == "holdout" else ""
     examples = counted(evaluation.challenger.examples, f"{unseen}example")
+    if evaluation.mode == "cross_validation":
+        examples += f", each held out of one of {counted(evaluation.folds, 'fold')}"
     out = evaluation.left_out.challenger_saw + evaluation.left_out.champion_saw
     left_out = f", {out} left out because a model had seen them" if out else ""
     return f"weighted F1 {figures} on {examples}{left_out}"
@@ -154,28 +147,6 @@ def see_more(report: CycleReport) -> str:
 # --- what led to it --------------------------------------------------------------------------
 
 
-def verdict_of(check: Check) -> str:
-    """`passed`, `unclear`, `FAILED` or `not applied`; an advisory check is said to be one."""
-    return _OUTCOMES[check.outcome] + ("" if check.blocking else ", advisory")
-
-
-def details_of(check: Check, report: CycleReport) -> tuple[str, ...]:
-    """The check's further lines, but for the must-pass utterances, which have a list of their own."""
-    told = {must_pass(r, quote=repr) for r in failed_must_pass(report)}
-    return tuple(printable(line) for line in check.details if line not in told)
-
-
-def failed_must_pass(report: CycleReport) -> tuple[MustPassResult, ...]:
-    """The must-pass utterances that the challenger failed."""
-    evaluation = report.state.evaluation
-    return tuple(r for r in evaluation.challenger.must_pass if r.problem) if evaluation else ()
-
-
-def must_pass(failed: MustPassResult, quote: Quote | None = None) -> str:
-    """A failed must-pass utterance, what it should be and what went wrong."""
-    return f"{(quote or quoted)(failed.text)} ({failed.expected}): {failed.problem}"
-
-
 def flips(report: CycleReport) -> tuple[tuple[Flip, ...], tuple[Flip, ...]]:
     """What got worse and what got better, the most confident change first."""
     found = report.state.evaluation.flips if report.state.evaluation else ()
@@ -213,7 +184,8 @@ def history_story(line: HistoryLine) -> str:
     if line.f1_challenger is None:
         return ""
     before = "" if line.f1_champion is None else f"{share(line.f1_champion)} -> "
-    stopped = f"; stopped by {line.stopped_by}" if line.stopped_by else ""
+    rules = line.stopped_by.split(", ") if line.stopped_by else []
+    stopped = f"; stopped by {printable(listed(rules, _MOST_RULES))}" if rules else ""
     answered = {True: "; approved", False: "; rejected by a person", None: ""}[line.approved]
     return f"F1 {before}{share(line.f1_challenger)}{stopped}{answered}"
 

@@ -1,10 +1,10 @@
 """What `retrainer compare` needs: Rasa and a policy, with or without a config file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from retrainer.adapters import stored_predictions
 from retrainer.adapters.temporary import TemporaryFolder
@@ -19,6 +19,8 @@ from retrainer.wiring.rasa_interpreter import RasaInterpreter
 
 if TYPE_CHECKING:
     from retrainer.adapters.rasa_client import RasaClient
+
+_Read = TypeVar("_Read")
 
 
 def policy_named(config: Path, settings: Settings, name: str) -> Policy:
@@ -64,6 +66,7 @@ def compare_inputs(
     Raises:
         RetrainerError: as `standalone`, `answerer`, `unseen_by_training` and `compare_models`.
     """
+    _require_usable(inputs, save)
     with standalone(config, policy) as (rasa, chosen):
         champion, challenger = (
             answerer(model, rasa, progress, inputs.project)
@@ -71,10 +74,10 @@ def compare_inputs(
         )
         test_set = unseen_by_training(
             rasa.read_examples(_absolute(inputs.data)),
-            rasa.read_examples(_absolute(inputs.seen)) if inputs.seen else (),
+            _some("--training-data", inputs.seen, rasa.read_examples),
             leave_out=inputs.leave_out_seen,
         )
-        must_pass = rasa.read_must_pass(_absolute(inputs.must_pass)) if inputs.must_pass else ()
+        must_pass = _some("--must-pass", inputs.must_pass, rasa.read_must_pass)
         answers: dict[str, Prediction] = {}
 
         def ask_and_keep(texts: Sequence[str]) -> Mapping[str, Prediction]:
@@ -87,15 +90,48 @@ def compare_inputs(
             test_set,
             chosen,
             must_pass=must_pass,
+            training_known=bool(inputs.seen),
         )
     if save is not None:
         stored_predictions.write(save, answers)
     return found
 
 
+def _require_usable(inputs: Inputs, save: Path | None) -> None:
+    """Find before Rasa starts what can be found then."""
+    models = (inputs.champion, inputs.challenger)
+    for model in models:
+        if not model.is_file() and not stored_predictions.is_stored(model):
+            problem = "is a folder without them" if model.is_dir() else "is not there"
+            raise ProjectError(
+                f"{model} {problem}: a model archive (.tar.gz), a .json of predictions or a folder "
+                "of `rasa test nlu --successes` is needed"
+            )
+    for path in (*inputs.data, *inputs.seen, *inputs.must_pass):
+        if not path.exists():
+            raise ProjectError(f"{path} is not there, a file or folder of NLU data is needed")
+    if inputs.project is not None and not inputs.project.is_dir():
+        raise ProjectError(
+            f"--project: {inputs.project} is no folder, one that holds the components is needed"
+        )
+    if save is not None and (save.suffix != ".json" or save.is_dir()):
+        raise ProjectError(f"--save-predictions: a file that ends in .json is needed, not {save}")
+    if save is not None and save.resolve() in {model.resolve() for model in models}:
+        raise ProjectError(f"--save-predictions: {save} is compared, and would be overwritten")
+
+
+def _some(
+    option: str, paths: Sequence[Path], read: Callable[[Sequence[Path]], Sequence[_Read]]
+) -> Sequence[_Read]:
+    """What the files of an option hold; nothing in them is an error, no files are none."""
+    found = read(_absolute(paths)) if paths else ()
+    if paths and not found:
+        named = ", ".join(map(str, paths))
+        raise ProjectError(f"{option}: 0 utterances are in {named}, at least 1 is needed")
+    return found
+
+
 def _absolute(paths: Sequence[Path]) -> list[Path]:
-    if missing := [path for path in paths if not path.exists()]:
-        raise ProjectError(f"{missing[0]} is not there")
     return [path.absolute() for path in paths]
 
 
@@ -123,13 +159,8 @@ def answerer(
     """The model of an archive, or the answers that are in a file of predictions.
 
     Raises:
-        ProjectError: there is no such file, or it is none of predictions.
+        ProjectError: it is no file of predictions.
     """
-    if not model.exists():
-        raise ProjectError(
-            f"{model} is not there: a model archive (.tar.gz), a .json of predictions or a folder "
-            "of `rasa test nlu --successes` is needed"
-        )
     if stored_predictions.is_stored(model):
         stored = stored_predictions.read(model)
         return Answerer(

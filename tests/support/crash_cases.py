@@ -32,10 +32,12 @@ from support.power_cut import switch_on
 from support.waiting import wait_until
 from support.warm_processes import processes
 
+from retrainer.adapters.artifacts import FolderArtifacts
 from retrainer.adapters.embedded_registry import EmbeddedRegistry
 from retrainer.adapters.folders import exclusive
 from retrainer.domain.cycle import PromotionReason, Status
 from retrainer.domain.verdict import Outcome
+from retrainer.pipeline.records import read_uses
 from retrainer.store.engine import make_engine, reading
 from retrainer.store.history import list_cycles
 from retrainer.store.ledger import newest_first
@@ -250,6 +252,9 @@ def _check_traces(shop: Shop, champion: str, challenger: str) -> None:
     assert not list((shop.state / "records" / "cycles").glob("*"))
     records = {path.name for path in (shop.state / "records" / "models").iterdir()}
     assert records == {champion, challenger}
+    uses = read_uses(FolderArtifacts(shop.state / "records"))
+    assert uses.last == challenger
+    assert {number for _, number in uses.items.values()} == {1}, "the holdout was used once"
     hidden = [path for path in shop.state.rglob(".*") if path.name != ".lock"]
     assert not hidden, "left half-written"
     assert not list((shop.home.folder / "tmp").iterdir())

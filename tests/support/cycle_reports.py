@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from retrainer.domain.cost import Cost
 from retrainer.domain.cycle import (
     Cycle,
     DataSummary,
@@ -15,10 +16,20 @@ from retrainer.domain.cycle import (
     Status,
     Trigger,
 )
-from retrainer.domain.evaluation import Evaluation, Flip, LeftOut, MustPassResult, Report
+from retrainer.domain.evaluation import (
+    Evaluation,
+    Flip,
+    LeftOut,
+    MustPassResult,
+    Report,
+    StoryResult,
+)
 from retrainer.domain.metrics import IntentFigures
 from retrainer.domain.paired import PairedAnswers
+from retrainer.domain.policies import DEFAULT
+from retrainer.domain.reuse import Accuracy, Reuse
 from retrainer.domain.rules import MustPassUtterances, PerIntent, Simple
+from retrainer.domain.selection import Candidate
 from retrainer.domain.verdict import NamedRule, Outcome, Policy, decide
 from retrainer.ports import CycleReport
 
@@ -103,6 +114,8 @@ def measurement(
             "f1_macro": f1 - 0.021,
             "served_f1_weighted": f1 - 0.008,
             "fallback_rate": 0.0431,
+            "calibration_error": 0.0512,
+            "confident_mistakes": 0.0172,
         },
         intents={
             name: IntentFigures(value, value, value, 19, {"chitchat": 2, "nlu_fallback": 1})
@@ -168,6 +181,16 @@ def paired(lost: int) -> PairedAnswers:
             (intent, intent, "chitchat"): worse,
             (intent, "chitchat", "chitchat"): 6,
         }
+    return PairedAnswers.of({triple: number for triple, number in counts.items() if number})
+
+
+def better(won: int = 12, lost: int = 3, both: int = 50) -> PairedAnswers:
+    """The challenger alone understands `won`, the champion alone `lost`; both `both` an intent."""
+    counts = {(intent, intent, intent): both for intent in INTENTS}
+    counts |= {(intent, "chitchat", "chitchat"): both // 5 for intent in INTENTS}
+    counts["track_order", "track_order", "track_order"] -= won + lost
+    counts["track_order", "chitchat", "track_order"] = won
+    counts["track_order", "track_order", "chitchat"] = lost
     return PairedAnswers.of({triple: number for triple, number in counts.items() if number})
 
 
@@ -272,10 +295,96 @@ def running() -> CycleReport:
     return CycleReport(cycle(status=Status.RUNNING), State(data=data()))
 
 
+def _under_default(measured: Evaluation, **known: object) -> CycleReport:
+    """Judged by the policy that is shipped."""
+    state = replace(_state(measured), verdict=decide(measured, DEFAULT), **known)  # type: ignore[arg-type]
+    return _ended(cycle(), state)
+
+
+def promoted_by_default() -> CycleReport:
+    """The shipped policy with its many rules, of which one warns; both models were timed."""
+    measured = replace(evaluation(), served=better(), classified=better(), reuse=reuse(uses=300))
+    assert measured.champion is not None
+    champion = replace(measured.champion, cost=Cost(24_000_000, 0.0041, 0.0092, 50))
+    challenger = replace(measured.challenger, cost=Cost(24_100_000, 0.0043, 0.0095, 50))
+    measured = replace(measured, champion=champion, challenger=challenger)
+    return _under_default(measured, promoted=(CHAMPION, cycle().challenger), confirmed=True)
+
+
+def reuse(uses: int) -> Reuse:
+    """The utterances were asked so often, and the champion's score on them is partly luck."""
+    return Reuse({uses: 360}, chosen_by=Accuracy(280, 300), later=Accuracy(50, 60))
+
+
+def rejected_by_many() -> CycleReport:
+    """A bad night by the shipped policy: worse, must-pass utterances and stories fail."""
+    answers = better(won=2, lost=40)
+    measured = evaluation(f1=0.7702, failed=("please give me my money back", "refund, *now*!"))
+    measured = replace(measured, served=answers, classified=answers)
+    assert measured.champion is not None
+    stories = ("a parcel that is late", "[bold]a *refund* & a <!here>[/bold]", "small talk")
+    passed = tuple(StoryResult(name, "tests/test_stories.yml") for name in stories)
+    wrong = "turn 1 ('where is it'): understood as cancel_order instead of track_order"
+    failed = (*(replace(story, problem=wrong) for story in passed[:2]), passed[2])
+    before = (passed[0], replace(passed[1], problem=wrong), passed[2])
+    measured = replace(
+        measured,
+        champion=replace(measured.champion, stories=before),
+        challenger=replace(measured.challenger, stories=failed),
+    )
+    return _under_default(measured)
+
+
+def held_by_default() -> CycleReport:
+    """Too little evidence for the shipped policy."""
+    answers = better(won=2, lost=0, both=16)
+    return _under_default(replace(evaluation(), served=answers, classified=answers))
+
+
+def cross_validated() -> CycleReport:
+    """The recipes were compared, fold by fold."""
+    folds = replace(evaluation(), mode="cross_validation", folds=5, left_out=LeftOut())
+    return _under_default(replace(folds, served=better(), classified=better()))
+
+
+def not_compared() -> CycleReport:
+    """A cross-validation in which the champion's recipe could not be trained."""
+    measured = evaluation()
+    assert measured.champion is not None
+    return _under_default(
+        replace(
+            measured,
+            champion=replace(measured.champion, metrics={}, intents={}),
+            left_out=LeftOut(),
+            champion_known=False,
+            flips=(),
+            served=None,
+            mode="cross_validation",
+            folds=5,
+            obstacle=f"it is not recorded what {CHAMPION} was trained on",
+        )
+    )
+
+
+def several_challengers() -> CycleReport:
+    """Four were tried, half of the holdout chose one of them."""
+    measured = replace(evaluation(), served=better(), classified=better())
+    tried = (
+        Candidate("config.yml", 1, seconds=50.0, score=0.8123),
+        Candidate("config.yml", 2, seconds=51.0, score=0.8391, chosen=True),
+        Candidate("small.yml", 1, seconds=9.0, score=0.0),
+        Candidate("config.yml", finetuned_from="", skipped="there is no champion yet"),
+    )
+    measured = replace(measured, left_out=LeftOut(selection=58))
+    return _under_default(measured, candidates=tried)
+
+
 ENDINGS = {
     build.__name__: build
     for build in (
         *(promoted, first_model, rejected, unknown_champion, held, dry_run),
+        *(promoted_by_default, rejected_by_many, held_by_default),
+        *(cross_validated, not_compared, several_challengers),
         *(skipped, failed, abandoned, running),
     )
 }
@@ -300,7 +409,7 @@ def history() -> tuple[Line, ...]:
         line(
             3,
             verdict=Outcome.REJECT,
-            stopped_by="better, must_pass",
+            stopped_by="better, must_pass, per_intent, stories, known_intents",
             f1_champion=0.8391,
             f1_challenger=0.7702,
             examples=112,

@@ -141,6 +141,25 @@ def test_what_is_not_known_of_one_is_compared_of_neither():
         assert report.entities == {}
 
 
+def test_what_is_not_known_fails_no_must_pass_utterance():
+    """The intent is asked for, and neither the entity nor the response that nothing is known of."""
+    order = Entity("order", "A-1", 9, 12)
+    asked = Example("where is A-1", "track", entities=(order,), response="track/one")
+    bare = Prediction(asked.text, "track", 0.9, "track", 0.9)
+
+    def passed(**known):
+        model = Answerer("m", lambda _: {asked.text: bare}, **known)
+        found = compare_models(
+            model, model, asked_of(asked), POLICIES["default"], must_pass=[MustPass(asked)]
+        )
+        (result,) = found.evaluation.challenger.must_pass
+        return result.problem is None
+
+    assert passed(entities=False, responses=False)
+    assert not passed(entities=True, responses=False)
+    assert not passed(entities=False, responses=True)
+
+
 def test_all_of_it_is_shown():
     """Verdict, figures with intervals, evidence, intents, confused pairs and flips."""
     found = compared()
@@ -165,6 +184,16 @@ def test_all_of_it_is_shown():
     every = comparison.sections(found.evaluation, found.verdict, None)
     assert len(every[-1].rows) == 2
     assert not every[-1].note
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_the_models_may_have_seen_is_said(known):
+    """Nothing keeps a model from knowing the test by heart where its training data is not named."""
+    found = compared(training_known=known) if known else compared()
+    assert found.evaluation.champion_known is known
+    parts = comparison.sections(found.evaluation, found.verdict, 1)
+    (evidence,) = (part for part in parts if part.title == "Evidence")
+    assert ("--training-data" in evidence.note) is not known
 
 
 def test_users_words_are_no_markup():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -41,6 +42,26 @@ def test_metrics_are_of_both_models():
     assert figures["champion.must_pass_failed"] == 0
     assert (figures["flips.regressions"], figures["flips.improvements"]) == (2, 3)
     assert (figures["cycle.seconds"], figures["training.seconds"]) == (245, 54.2)
+
+
+def test_metrics_are_of_the_comparison_too():
+    """What the verdict was given on can be drawn over months: pairs, stories, speed."""
+    figures = content.metrics(cycle_reports.rejected_by_many())
+    paired = ("utterances", "only_challenger_right", "only_champion_right")
+    assert [figures[f"paired.{name}"] for name in paired] == [360, 2, 40]
+    assert figures["challenger.stories_failed"] == 2
+    assert figures["champion.stories_failed"] == 1
+    timed = content.metrics(cycle_reports.promoted_by_default())
+    assert timed["challenger.parse_p95.seconds"] == 0.0095
+    assert timed["champion.parse_median.seconds"] == 0.0041
+    assert "challenger.stories_failed" not in timed
+
+
+@pytest.mark.parametrize("ending", cycle_reports.ENDINGS)
+def test_mlflow_takes_every_name(ending):
+    """Names of rules, entities and intents, which may hold anything, are no names of metrics."""
+    names = [*content.metrics(cycle_reports.ENDINGS[ending]())]
+    assert [name for name in names if not re.fullmatch(r"[a-z0-9_.]{1,250}", name)] == []
 
 
 def test_a_figure_that_is_no_number_is_left_out():

@@ -20,7 +20,7 @@ KEYS = {
     "model": "name sha256 size rasa_version trained_at training_seconds",
     "promoted": "from to",
     "verdict": "outcome policy checks reason",
-    "verdict.checks": "rule outcome sentence observed limit blocking details guard",
+    "verdict.checks": "rule outcome sentence observed limit blocking details guard warns",
     "evaluation": "challenger champion left_out champion_known flips unmeasured served classified "
     "entities responses extractions mode folds obstacle reuse data actions",
     "evaluation.left_out": "challenger_saw champion_saw selection",

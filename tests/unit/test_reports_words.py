@@ -12,7 +12,7 @@ from support import cycle_reports
 from support.cycle_reports import CHAMPION
 
 from retrainer.domain.verdict import Check, Outcome
-from retrainer.reports import facts, values, words
+from retrainer.reports import checks, facts, values, words
 from retrainer.reports.text import to_text
 
 CHALLENGER = "helpdesk-20261121-010000-7"
@@ -96,9 +96,9 @@ def test_the_text_holds_every_sentence():
 
 def test_an_advisory_check_is_said_to_be_one():
     """What does not decide is not shown as if it did."""
-    assert words.verdict_of(Check("x", Outcome.REJECT, "")) == "FAILED"
-    assert words.verdict_of(Check("x", Outcome.REJECT, "", blocking=False)) == "FAILED, advisory"
-    assert words.verdict_of(Check("x", None, "")) == "not applied"
+    assert checks.verdict_of(Check("x", Outcome.REJECT, "")) == "FAILED"
+    assert checks.verdict_of(Check("x", Outcome.REJECT, "", blocking=False)) == "FAILED, advisory"
+    assert checks.verdict_of(Check("x", None, "")) == "not applied"
 
 
 def test_a_failure_tells_the_end_of_the_log_and_the_tip():
@@ -162,7 +162,7 @@ def test_the_history_tells_why():
     assert stories == {
         1: "F1 0.7911",
         2: "F1 0.7911 -> 0.8391",
-        3: "F1 0.8391 -> 0.7702; stopped by better, must_pass",
+        3: "F1 0.8391 -> 0.7702; stopped by better, must_pass, per_intent and 2 more",
         4: "same as cycle 3",
         5: "train: killed by signal 9",
         6: "F1 0.8391 -> 0.8400",

@@ -50,6 +50,16 @@ def test_the_data_alone_decides(data, rule, outcome):
     assert decide(evaluation(data), policy(Floor("accuracy", 0.5), rule)).outcome is outcome
 
 
+def test_conflicts_are_a_share_of_the_texts():
+    """Not of the examples, of which a text may have many; intents that are large enough are no case."""
+    data = replace(
+        SOUND, conflicts=1, texts=50, intents={"greet": 50, "bye": 2, "new": 1}, champion=None
+    )
+    check = SoundData().judge(data)
+    assert "1 of 50 texts (2.00 %) have several labels, at most 1.00 % may" in check.sentence
+    assert check.details == ("new: 1 different examples",)
+
+
 def test_sound_data_justifies_nothing():
     """It says nothing of how good the model is: alone it never promotes."""
     assert decide(evaluation(SOUND), policy(SoundData())).outcome is Outcome.HOLD

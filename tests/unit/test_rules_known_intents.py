@@ -50,6 +50,7 @@ def evaluation_of(answers, before, after=("greet", "part", "track")):
         (12, 8, KnownIntents(), Outcome.PROMOTE),
         (12, 0, KnownIntents(margin=0.02), Outcome.PROMOTE),  # 12 of 612
         (13, 0, KnownIntents(margin=0.02), Outcome.REJECT),
+        (12, 0, KnownIntents(margin=12 / 612), Outcome.PROMOTE),  # the margin itself is allowed
         (4, 0, KnownIntents(alpha=0.01), Outcome.PROMOTE),
     ],
 )

@@ -109,6 +109,12 @@ def test_chance_is_judged_for_all_intents_together():
     )
 
 
+def test_the_loss_of_so_little_that_chance_explains_it_is_not_held():
+    """Three utterances prove nothing even where they are the only intent: p = 0.125."""
+    assert PerIntent(minimum_support=3).assess(compared(lost(3, of=3))).outcome is Outcome.PROMOTE
+    assert PerIntent(minimum_support=3).assess(compared(lost(5, of=5))).outcome is Outcome.REJECT
+
+
 def test_an_intent_that_is_wholly_gone_is_never_promoted():
     """Among so many intents that no loss of a small one stands out, a person looks at a total one."""
     others = {triple: n for i in range(149) for triple, n in lost(0, 10, f"i{i:03}").items()}

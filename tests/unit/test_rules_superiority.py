@@ -40,6 +40,14 @@ from retrainer.domain.verdict import Outcome, decide
         (12, 4, 299, Superiority(0.23, minimum_items=300, alpha_if_few=0.05), Outcome.PROMOTE),
         (5, 5, 299, Superiority(0.23, minimum_items=300), Outcome.HOLD),
         (5, 5, 300, Superiority(0.23, minimum_items=300), Outcome.REJECT),
+        (6, 3, 299, Superiority(0.23, minimum_items=300, alpha_if_few=0.05), Outcome.HOLD),
+        (6, 3, 300, Superiority(0.23, minimum_items=300, alpha_if_few=0.05), Outcome.PROMOTE),
+        # So many differences need more utterances, and then the stricter alpha goes on.
+        (28, 20, 400, Superiority(0.23, minimum_items=300, alpha_if_few=0.05), Outcome.HOLD),
+        (28, 20, 1000, Superiority(0.23, minimum_items=300, alpha_if_few=0.05), Outcome.PROMOTE),
+        # A loss is proved by the stricter one as well: p = 0.15
+        (5, 9, 200, Superiority(0.23, minimum_items=300, alpha_if_few=0.05), Outcome.HOLD),
+        (5, 9, 200, Superiority(0.23, minimum_items=300), Outcome.REJECT),
     ],
 )
 def test_the_test_alone_decides(wins, losses, examples, rule, outcome):

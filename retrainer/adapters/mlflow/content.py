@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from retrainer.domain.cycle import State, Status
-from retrainer.domain.evaluation import Report
+from retrainer.domain.evaluation import Evaluation, Report
 from retrainer.ports import CycleReport
 
 #: Tags: what tells the runs and the versions of models apart, and how new the aliases are.
@@ -66,6 +66,7 @@ def metrics(report: CycleReport) -> dict[str, float]:
     if state.evaluation:
         figures |= _figures("challenger", state.evaluation.challenger)
         figures |= _figures("champion", state.evaluation.champion)
+        figures |= _compared(state.evaluation)
         regressions = sum(flip.regression for flip in state.evaluation.flips)
         figures["flips.regressions"] = float(regressions)
         figures["flips.improvements"] = float(len(state.evaluation.flips) - regressions)
@@ -117,7 +118,26 @@ def _figures(role: str, measured: Report | None) -> dict[str, float]:
         return {}
     figures = {f"{role}.{name}": value for name, value in measured.metrics.items()}
     failed = sum(result.problem is not None for result in measured.must_pass)
-    return figures | {f"{role}.must_pass_failed": float(failed)}
+    figures[f"{role}.must_pass_failed"] = float(failed)
+    if measured.stories:
+        failed = sum(result.problem is not None for result in measured.stories)
+        figures[f"{role}.stories_failed"] = float(failed)
+    if measured.cost and measured.cost.median is not None and measured.cost.p95 is not None:
+        figures[f"{role}.parse_median.seconds"] = measured.cost.median
+        figures[f"{role}.parse_p95.seconds"] = measured.cost.p95
+    return figures
+
+
+def _compared(evaluation: Evaluation) -> dict[str, float]:
+    """What the paired comparison counted, as users get the answers."""
+    if evaluation.served is None:
+        return {}
+    counts = evaluation.served.totals
+    return {
+        "paired.utterances": float(counts.items),
+        "paired.only_challenger_right": float(counts.wins),
+        "paired.only_champion_right": float(counts.losses),
+    }
 
 
 def _commits(state: State) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What users notice first: utterances that were understood and are not any more."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrainer.domain.evaluation import Evaluation, Flip

@@ -98,7 +98,7 @@ def _newly_failed(after: _Results, before: _Results) -> _Results:
 
 
 def failures(after: _Results, before: _Results) -> tuple[str, ...]:
-    """Every failed story, the new failures first."""
+    """A line for every story that failed, those first that the champion passes."""
     new = _newly_failed(after, before)
     ordered = [*new, *(result for result in _failed(after) if result not in new)]
     return tuple(
