@@ -9,6 +9,7 @@ from typing import Self, TypeAlias
 
 from retrainer.domain.decision_rules import DecisionRule, one_by_one
 from retrainer.domain.paired import PairedAnswers, PairedCounts
+from retrainer.domain.policies import can_promote
 from retrainer.domain.rules import (
     KnownIntents,
     Ladder,
@@ -27,7 +28,7 @@ from retrainer.domain.simulation import (
     odds,
     smallest_holdout,
 )
-from retrainer.domain.verdict import NamedRule, Outcome, Policy, worst
+from retrainer.domain.verdict import Check, NamedRule, Outcome, Policy, worst
 
 #: The rules with `judge(PairedCounts) -> Check`, which need to know no more.
 JudgingByCounts: TypeAlias = (
@@ -65,10 +66,16 @@ def simulated(policy: Policy) -> SimulatedPolicy:
     """
     blocking = [named for named in policy.rules if named.blocking]
     judging = [named.rule for named in blocking if isinstance(named.rule, JudgingByCounts)]
+    others = [named for named in blocking if not isinstance(named.rule, JudgingByCounts)]
+    # What is left out is passed, and that justifies a promotion as much as in a verdict.
+    passed = (
+        [Check("passed", Outcome.PROMOTE, "")] if can_promote(Policy("", tuple(others))) else []
+    )
 
     def judge(wins: int, losses: int, items: int) -> Outcome:
         counts = PairedCounts(items, wins, losses)
-        return worst([rule.judge(counts) for rule in judging])
+        judged = [rule.judge(counts) for rule in judging]
+        return worst([*judged, *passed] if judged else [])
 
     return SimulatedPolicy(
         one_by_one(judge), _names(blocking, judged=True), _names(blocking, judged=False)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from retrainer.domain.evaluation import StoryResult
 from retrainer.domain.examples import Example, MustPass
@@ -52,6 +52,7 @@ class Manifest:
     actions: tuple[str, ...] | None = None
 
 
+@with_config(ser_json_inf_nan="strings")
 @dataclass(frozen=True, slots=True)
 class Trial:
     """What a model that was trained without a fold answers to the fold's texts.
@@ -76,7 +77,9 @@ _Record = TypeVar("_Record")
 _CONTENTS = TypeAdapter(Contents)
 _MANIFEST = TypeAdapter(Manifest)
 _PROJECT = TypeAdapter(Project)
-_PREDICTIONS = TypeAdapter(tuple[Prediction, ...])
+#: A confidence may be NaN, which JSON does not have.
+_NAN_AS_TEXT = ConfigDict(ser_json_inf_nan="strings")
+_PREDICTIONS = TypeAdapter(tuple[Prediction, ...], config=_NAN_AS_TEXT)
 _STORIES = TypeAdapter(Stories)
 _TRIAL = TypeAdapter(Trial)
 _CANDIDATES = TypeAdapter(tuple[Candidate, ...])
@@ -179,9 +182,9 @@ def write_uses(artifacts: ArtifactStore, uses: Uses) -> None:
     artifacts.write("holdout/uses.json", _USES.dump_json(uses))
 
 
-def read_uses(artifacts: ArtifactStore) -> Uses:
-    """What `write_uses` kept; nothing as long as no cycle did."""
-    return _read(artifacts, "holdout/uses.json", _USES) or Uses()
+def read_uses(artifacts: ArtifactStore) -> Uses | None:
+    """What `write_uses` kept; None as long as no cycle did, or if it cannot be read any more."""
+    return _read(artifacts, "holdout/uses.json", _USES)
 
 
 def _read(artifacts: ArtifactStore, name: str, of: TypeAdapter[_Record]) -> _Record | None:

@@ -9,7 +9,7 @@ from retrainer.domain.cycle import Cycle, PromotionReason
 from retrainer.domain.evaluation import Evaluation, TestSet
 from retrainer.domain.examples import example_key
 from retrainer.domain.paired import answer
-from retrainer.domain.reuse import reuse
+from retrainer.domain.reuse import Uses, reuse
 from retrainer.pipeline import records
 from retrainer.pipeline.world import World
 
@@ -38,6 +38,13 @@ def count_use(
         if example.text in champion
     }
     uses = records.read_uses(world.artifacts)
+    if uses is None:
+        uses = Uses()
+        if _has_chosen(world):
+            world.listener.warn(
+                "how often the utterances of the holdout were used is not recorded (any more): "
+                "it is counted from now on"
+            )
     asked = [*right, *sorted(choosing - right.keys())]
     world.fence()  # what others counted since must not be written over
     records.write_uses(world.artifacts, uses.after(cycle.challenger, asked, cycle.started_at))
@@ -45,6 +52,12 @@ def count_use(
         return evaluation
     chosen_at = _chosen_at(evaluation.champion.model, world)
     return replace(evaluation, reuse=reuse(uses, cycle.challenger, right, chosen_at))
+
+
+def _has_chosen(world: World) -> bool:
+    """Whether a cycle of this assistant chose a champion before."""
+    rows = world.desk.store.promotions(world.assistant.name)
+    return any(row.cycle is not None and row.previous is not None for row in rows)
 
 
 def _chosen_at(model: str, world: World) -> datetime | None:

@@ -160,12 +160,19 @@ def _evidence(evaluation: Evaluation) -> Section:
     if counts.items:
         smallest, discordance = _smallest_gain(counts), _discordance(counts)
         shown = "none" if smallest is None else f"{smallest * 100:+.2f} points"
-        rows.append((f"smallest gain found {POWER:.0%} of the time", f"{shown} at alpha {_ALPHA}"))
+        rows.append(
+            (f"smallest gain found {POWER:.0%} of the time", f"{shown} at alpha {_ALPHA:g}")
+        )
         needed = [
             f"{items_needed(max(discordance, gain / 100), gain / 100, _ALPHA):,} for +{gain}"
             for gain in _GAINS
         ]
-        rows.append(("utterances that it takes", f"{', '.join(needed)} points"))
+        rows.append(
+            (
+                "utterances that it takes",
+                f"{', '.join(needed)} points, as often at alpha {_ALPHA:g}",
+            )
+        )
     return Section("Evidence", tuple(rows), ("figure", "value"))
 
 
@@ -207,9 +214,11 @@ def _intents(evaluation: Evaluation) -> Section:
         counts = paired.get(intent, PairedCounts(0, 0, 0))
         figures = (share(old), share(new), change(old, new))
         rows.append((intent, str(counts.items), *figures, str(counts.losses), str(counts.wins)))
-    right_alone = (">only champion right", ">only challenger right")
-    columns = ("intent", ">examples", ">champion", ">challenger", ">change", *right_alone)
-    note = "F1 by the classifier, fallbacks undone, as Rasa counts; the most changed first."
+    columns = ("intent", ">examples", ">champion", ">challenger", ">change", ">losses", ">wins")
+    note = (
+        "F1 by the classifier, fallbacks undone, as Rasa counts; the most changed first. "
+        "Losses: only the champion is right; wins: only the challenger."
+    )
     return Section("Intents", tuple(rows), columns, note)
 
 

@@ -11,7 +11,7 @@ from retrainer.adapters.temporary import TemporaryFolder
 from retrainer.domain.policies import POLICIES
 from retrainer.domain.predictions import Prediction
 from retrainer.domain.verdict import Policy
-from retrainer.errors import ConfigurationError, ProjectError
+from retrainer.errors import ConfigurationError, ProjectError, RasaError
 from retrainer.pipeline.comparing import Answerer, Comparison, compare_models, unseen_by_training
 from retrainer.ports import ProgressListener
 from retrainer.settings import Settings, TrainingSettings, anchored, load_if_there, policy_of
@@ -101,8 +101,8 @@ def _require_usable(inputs: Inputs, save: Path | None) -> None:
     """Find before Rasa starts what can be found then."""
     models = (inputs.champion, inputs.challenger)
     for model in models:
-        if not model.is_file() and not stored_predictions.is_stored(model):
-            problem = "is a folder without them" if model.is_dir() else "is not there"
+        if not model.exists() or (model.is_dir() and not stored_predictions.is_stored(model)):
+            problem = "is a folder of something else" if model.exists() else "is not there"
             raise ProjectError(
                 f"{model} {problem}: a model archive (.tar.gz), a .json of predictions or a folder "
                 "of `rasa test nlu --successes` is needed"
@@ -116,8 +116,8 @@ def _require_usable(inputs: Inputs, save: Path | None) -> None:
         )
     if save is not None and (save.suffix != ".json" or save.is_dir()):
         raise ProjectError(f"--save-predictions: a file that ends in .json is needed, not {save}")
-    if save is not None and save.resolve() in {model.resolve() for model in models}:
-        raise ProjectError(f"--save-predictions: {save} is compared, and would be overwritten")
+    if save is not None and save.resolve() in {path.resolve() for path in (*models, *inputs.data)}:
+        raise ProjectError(f"--save-predictions: {save} is read, and would be overwritten")
 
 
 def _some(
@@ -171,7 +171,10 @@ def answerer(
         )
 
     def ask(texts: Sequence[str]) -> Mapping[str, Prediction]:
-        predicted = rasa.predict(model, texts, progress, code=code)
+        try:
+            predicted = rasa.predict(model, texts, progress, code=code)
+        except RasaError as error:  # of two models: which one
+            raise type(error)(f"{model}: {error.message}", tip=error.tip) from error
         return {prediction.text: prediction for prediction in predicted}
 
     return Answerer(str(model), ask)

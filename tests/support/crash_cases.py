@@ -36,6 +36,7 @@ from retrainer.adapters.artifacts import FolderArtifacts
 from retrainer.adapters.embedded_registry import EmbeddedRegistry
 from retrainer.adapters.folders import exclusive
 from retrainer.domain.cycle import PromotionReason, Status
+from retrainer.domain.reuse import Uses
 from retrainer.domain.verdict import Outcome
 from retrainer.pipeline.records import read_uses
 from retrainer.store.engine import make_engine, reading
@@ -252,7 +253,7 @@ def _check_traces(shop: Shop, champion: str, challenger: str) -> None:
     assert not list((shop.state / "records" / "cycles").glob("*"))
     records = {path.name for path in (shop.state / "records" / "models").iterdir()}
     assert records == {champion, challenger}
-    uses = read_uses(FolderArtifacts(shop.state / "records"))
+    uses = read_uses(FolderArtifacts(shop.state / "records")) or Uses()
     assert uses.last == challenger
     assert {number for _, number in uses.items.values()} == {1}, "the holdout was used once"
     hidden = [path for path in shop.state.rglob(".*") if path.name != ".lock"]

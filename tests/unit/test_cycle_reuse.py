@@ -102,3 +102,13 @@ def test_a_champion_from_outside_was_chosen_by_no_utterance(served):
     found = reuse_of(served.run(dry_run=True, force=True))
     assert (found.chosen_by.items, found.later.items) == (0, 0)
     assert found.items > 0
+
+
+def test_a_damaged_record_is_said_to_be_one(served):
+    """Counting begins anew, and nobody is left to believe that nothing was used yet."""
+    served.run()
+    served.artifacts.write("holdout/uses.json", b"{")
+    served.write(utterances(90))
+    after = reuse_of(served.run(dry_run=True))
+    assert set(after.uses) == {0}
+    assert any("is not recorded (any more)" in said for said in served.listener.warnings)

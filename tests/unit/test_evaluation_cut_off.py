@@ -166,7 +166,7 @@ def test_two_assistants_count_their_own_uses(place, tmp_path):
     used = Uses().after("one-1", ["key"], datetime(2026, 11, 21, tzinfo=UTC))
     records.write_uses(one, used)
     assert records.read_uses(one) == used
-    assert records.read_uses(two) == Uses()
+    assert records.read_uses(two) is None
 
 
 def _files(lab, folder):

@@ -6,7 +6,7 @@ import pytest
 from support.evaluations import compared_by_counts, paired_answers, policy, report
 
 from retrainer.domain.evaluation import Evaluation
-from retrainer.domain.paired import PairedCounts
+from retrainer.domain.paired import PairedAnswers, PairedCounts
 from retrainer.domain.resampling import bootstrap
 from retrainer.domain.rules import Floor, NonInferiority
 from retrainer.domain.simulation import draw_night
@@ -91,3 +91,11 @@ def test_senseless_limits_are_refused(limits, message):
     """A margin of nothing is another rule, one of everything is none."""
     with pytest.raises(ValueError, match=message):
         NonInferiority(**limits)
+
+
+def test_a_handful_of_utterances_bounds_no_f1():
+    """Resampling three utterances shows anything, so it shows nothing."""
+    three = PairedAnswers.of({("b", "a", "c"): 1, ("b", "b", "c"): 1, ("a", "b", "a"): 1})
+    evaluation = Evaluation(report(), report("old"), served=three)
+    rule = NonInferiority(margin=0.02, alpha=0.23, metric="f1_macro")
+    assert rule.assess(evaluation).outcome is Outcome.HOLD

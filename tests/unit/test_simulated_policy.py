@@ -74,6 +74,21 @@ def test_what_is_not_simulated_is_named():
     assert outcomes.tolist() == [PROMOTE, REJECT]
 
 
+@settings(max_examples=100)
+@given(st.sampled_from(COUNTING), st.integers(1, 600), st.data())
+def test_what_is_left_out_justifies_as_it_would(rule, items, data):
+    """Beside rules that are passed, a guard that finds nothing leaves the verdict at PROMOTE."""
+    wins = data.draw(st.integers(0, items))
+    losses = data.draw(st.integers(0, items - wins))
+    chosen = policy(Floor("accuracy", 0.5), rule)
+    evaluation = compared(wins, losses, items)
+    evaluation = replace(
+        evaluation, challenger=replace(evaluation.challenger, metrics={"accuracy": 0.9})
+    )
+    found = simulated(chosen).rule(np.array([wins]), np.array([losses]), items)
+    assert found[0] == decide(evaluation, chosen).outcome.severity
+
+
 @pytest.mark.parametrize(
     "rules", [(), (SuspiciousGain(),), (Floor("accuracy", 0.5),)], ids=["none", "guard", "floor"]
 )

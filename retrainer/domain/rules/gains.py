@@ -25,6 +25,9 @@ Test = Literal["mid_p", "exact"]
 
 _TESTS = {"mid_p": mcnemar_mid_p, "exact": sign_test}
 
+#: Resampling fewer utterances than this says next to nothing (Davison and Hinkley 1997, section 2.3).
+FEWEST = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -141,7 +144,8 @@ class ResampledGain:
 
     An interval of a bootstrap is too narrow where few utterances differ, and a point where none
     does. So a bound is never closer to the gain than it would be to 0 if none of so many utterances
-    differed; nor to 0 where all differences on one side would still be chance.
+    differed; nor to 0 where all differences on one side would still be chance. Fewer than `FEWEST`
+    utterances bound nothing.
     """
 
     metric: str
@@ -190,6 +194,8 @@ class ResampledGain:
 
     def lower_bound(self, alpha: float) -> float:
         """Of the interval, as far as so few differences allow."""
+        if self.items < FEWEST:
+            return -1.0
         bound = self.difference.lower_bound(1 - alpha, self.method)
         bound = min(bound, self.observed - self._unseen(alpha))
         return max(min(bound, -self._unseen(alpha)) if self._chance_alone(alpha) else bound, -1.0)
@@ -197,9 +203,12 @@ class ResampledGain:
     def items_needed(self, gain: float, alpha: float) -> int:
         """By the standard error, which falls with the root of their number."""
         enough = 2 * NormalDist().inv_cdf(1 - alpha)
-        return math.ceil(self.items * (enough * self.difference.standard_error / gain) ** 2)
+        needed = math.ceil(self.items * (enough * self.difference.standard_error / gain) ** 2)
+        return max(needed, FEWEST)
 
     def _upper_bound(self, alpha: float) -> float:
+        if self.items < FEWEST:
+            return 1.0
         bound = self.difference.upper_bound(1 - alpha, self.method)
         bound = max(bound, self.observed + self._unseen(alpha))
         return min(max(bound, self._unseen(alpha)) if self._chance_alone(alpha) else bound, 1.0)
