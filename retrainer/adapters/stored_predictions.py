@@ -19,6 +19,7 @@ from retrainer.domain.predictions import Prediction
 from retrainer.errors import ProjectError
 
 _RASA_FILES = ("intent_successes.json", "intent_errors.json")
+_ROUNDING = 1e-6
 _PREDICTION = TypeAdapter(Prediction)
 _PREDICTIONS = TypeAdapter(tuple[Prediction, ...])
 
@@ -76,7 +77,7 @@ def _entries(file: Path) -> list[Any]:
         content = file.read_bytes()
     try:
         entries = json.loads(content)
-    except ValueError as error:  # not JSON, or not UTF-8
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested without an end
         raise ProjectError(f"{file} is not JSON: {error}") from error
     if not isinstance(entries, list):
         raise ProjectError(f"{file}: a list of predictions is needed, not {type(entries).__name__}")
@@ -103,9 +104,20 @@ def _prediction(file: Path, number: int, fields: Mapping[str, Any]) -> Predictio
     confidence = known.setdefault("confidence", math.nan)
     known.setdefault("served_intent", intent)
     known.setdefault("served_confidence", confidence)
+    for key in ("confidence", "served_confidence"):
+        value = known[key]
+        if isinstance(value, int | float) and not (math.isnan(value) or _is_share(value)):
+            raise ProjectError(
+                f"{file}: entry {number}: {key} lies between 0 and 1, not at {value}"
+            )
     try:
         return _PREDICTION.validate_python(known)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, problem["loc"]))
         raise ProjectError(f"{file}: entry {number}: {place}: {problem['msg']}") from error
+
+
+def _is_share(value: float) -> bool:
+    """Rounding, as of a softmax, aside."""
+    return -_ROUNDING <= value <= 1 + _ROUNDING

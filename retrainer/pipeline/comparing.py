@@ -110,7 +110,8 @@ def _answers(model: Answerer, texts: Sequence[str]) -> Mapping[str, Prediction]:
     if missing := [text for text in wanted if text not in answers]:
         raise ProjectError(
             f"{model.name} has no answer to {len(missing)} of {len(wanted)} utterances, the first "
-            f"is {missing[0]!r}: models are compared on the same utterances or not at all"
+            f"is {missing[0]!r}: models are compared on the same utterances or not at all",
+            tip="let it answer all of --data, and those of --must-pass",
         )
     return answers
 

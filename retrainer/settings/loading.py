@@ -109,8 +109,23 @@ def _settings(path: Path, content: dict[str, Any], environment: Mapping[str, str
     except ValidationError as error:  # which holds values, and so maybe secrets: `from None`
         raise invalid(path, error, Settings, environment=environment, content=content) from None
     except SettingsError as error:
-        raise ConfigurationError(f"the environment: {error}") from None
+        raise _not_json(environment) or ConfigurationError(f"the environment: {error}") from None
     return settings
+
+
+def _not_json(environment: Mapping[str, str]) -> ConfigurationError | None:
+    """Which variable cannot be read, which is not in the library's own error."""
+    for name, value in environment.items():
+        alone = EnvSettingsSource(Settings)
+        alone.env_vars = {name.lower(): value}
+        try:
+            alone()
+        except SettingsError:
+            return ConfigurationError(
+                f"the environment variable {name}: a list or table is needed, as JSON",
+                tip='one text of a list is written ["text"]',
+            )
+    return None
 
 
 def invalid(

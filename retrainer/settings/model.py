@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from retrainer.settings.schedule import ScheduleSettings
 from retrainer.settings.training import TrainingSettings
-from retrainer.settings.values import Duration, Name, ProjectPath, Section, Size
+from retrainer.settings.values import Duration, Name, ProjectPath, Section, ServerAddress, Size
 
 
 class PluginSettings(BaseModel):
@@ -99,7 +99,7 @@ class EvaluationSettings(Section):
     test_data: tuple[ProjectPath, ...] = ()
     """NLU files or folders to measure on as well; with `holdout = 0` instead of a holdout."""
 
-    action_server: str = Field(default="", pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$")
+    action_server: ServerAddress = ""
     """Address of the action server, which the rule `actions` asks what it runs; empty: not asked."""
 
     stories: tuple[ProjectPath, ...] = ()

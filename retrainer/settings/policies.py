@@ -45,7 +45,7 @@ def _policy(settings: Settings, name: str, where: Path, above: tuple[str, ...]) 
     for key, given in table.items():
         if key == _EXTENDS:
             continue
-        if given is False:
+        if given is False or given == "false":  # as the environment says it
             _remove(rules, key, f"{place}.{key}")
         elif isinstance(given, Mapping):
             rules[key] = _rule(f"{place}.{key}", key, given, rules.get(key))
@@ -88,7 +88,7 @@ def _rule(
         limits = _table(inherited)
     limits |= table
     kind, blocking = limits.pop("rule", None), limits.pop("blocking")
-    if kind not in RULES:
+    if not isinstance(kind, str) or kind not in RULES:
         raise ConfigurationError(
             f"{place}.rule: {'missing' if kind is None else f'unknown rule {kind!r}'}; "
             f"known are {', '.join(RULES)}"

@@ -47,6 +47,14 @@ def _inside_project(path: str) -> str:
     return path
 
 
+def _server_address(address: str) -> str:
+    if address and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", address):
+        raise ValueError(  # without the value, which may hold a password
+            "a http or https address is needed, with neither user nor password nor query"
+        )
+    return address
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
@@ -57,6 +65,8 @@ Size = Annotated[int, BeforeValidator(_size)]
 #: What numpy and TensorFlow take.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 #: A file or folder inside the project, with `/`.
+#: URL of a server, or empty.
+ServerAddress = Annotated[str, AfterValidator(_server_address)]
 ProjectPath = Annotated[str, AfterValidator(_inside_project)]
 Name = Annotated[str, AfterValidator(require_name)]
 

@@ -295,6 +295,6 @@ class Application:
         if name not in self.settings.assistants:
             raise ConfigurationError(
                 f"{self.config}: there is no assistant {name!r}; "
-                f"known are {', '.join(self.settings.assistants)}"
+                f"known are {', '.join(self.settings.assistants) or 'none'}"
             )
         return self.settings.assistants[name]

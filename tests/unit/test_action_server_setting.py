@@ -36,3 +36,4 @@ def test_what_is_no_address_is_refused(url):
     with pytest.raises(ValidationError) as caught:
         EvaluationSettings(action_server=url)
     assert url not in str(caught.value)
+    assert "a http or https address is needed" in str(caught.value)

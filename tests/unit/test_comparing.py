@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from support.evaluations import example, policy, prediction
+from typer.testing import CliRunner
 
 from retrainer.adapters import stored_predictions
+from retrainer.cli.app import app
 from retrainer.domain.examples import Entity, Example, MustPass
 from retrainer.domain.policies import POLICIES
 from retrainer.domain.predictions import Prediction
@@ -20,6 +22,7 @@ from retrainer.errors import ProjectError
 from retrainer.pipeline.comparing import Answerer, compare_models, unseen_by_training
 from retrainer.reports import comparison, sections
 from retrainer.reports.sections import Section
+from retrainer.wiring.comparison import Inputs, compare_inputs
 
 GOLD = {
     "hello": "greet",
@@ -107,7 +110,8 @@ def test_no_utterance_is_training_data(texts, leave_out):
     seen = distinct & {"a b"}
     training = [example("a B", "x")]
     if (seen and not leave_out) or not distinct - seen:
-        with pytest.raises(ProjectError, match=f" of {len(distinct)} test utterances"):
+        counted = f" of {len(distinct)} test utterances" if distinct else "0 utterances with an "
+        with pytest.raises(ProjectError, match=counted):
             unseen_by_training(examples, training, leave_out=leave_out)
         return
     found = unseen_by_training(examples, training, leave_out=leave_out)
@@ -251,6 +255,8 @@ def test_rasas_own_files_are_read(tmp_path):
             '[{"text": "a", "intent": "x"}, {"text": "a", "intent": "y"}]',
             "entry 2: a second answer",
         ),
+        ('[{"text": "a", "confidence": 5}]', "entry 1: confidence lies between 0 and 1, not at 5"),
+        ("[" * 200_000, "is not JSON: maximum recursion depth"),
     ],
 )
 def test_what_is_no_such_file_is_refused(tmp_path, content, problem):
@@ -259,3 +265,81 @@ def test_what_is_no_such_file_is_refused(tmp_path, content, problem):
     file.write_text(content)
     with pytest.raises(ProjectError, match=problem):
         stored_predictions.read(file)
+
+
+def test_only_what_can_be_done_is_offered():
+    """Where all utterances are training data, leaving them out would leave none."""
+    examples = [example("a", "x"), example("b", "x")]
+    with pytest.raises(ProjectError, match="1 of 2") as some:
+        unseen_by_training(examples, examples[:1], leave_out=False)
+    assert some.value.tip is not None
+    assert some.value.tip.endswith("the other 1 with --leave-out-seen")
+    with pytest.raises(ProjectError, match="2 of 2") as every:
+        unseen_by_training(examples, examples, leave_out=False)
+    assert every.value.tip == "take them out of the one or the other"
+
+
+def test_the_name_of_an_intent_is_not_broken_in_a_narrow_terminal():
+    """It is what people look for in the rows."""
+    found = compared()
+    (intents,) = (
+        part
+        for part in comparison.sections(found.evaluation, found.verdict, 1)
+        if part.title == "Intents"
+    )
+    row = ("ask_for_the_delivery", "120", "0.9333", "0.8571", "-12.50", "14", "11")
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(sections.terminal([Section("Intents", (row,), intents.columns)]))
+    assert "ask_for_the_delivery" in console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"challenger": "gone.tar.gz"}, "gone.tar.gz is not there: a model archive"),
+        ({"champion": "gone.json"}, "gone.json is not there: a model archive"),
+        ({"champion": "folder"}, "folder is a folder of something else: a model archive"),
+        ({"data": ("gone.yml",)}, "gone.yml is not there, a file or folder of NLU data"),
+        ({"seen": ("gone.yml",)}, "gone.yml is not there, a file or folder of NLU data"),
+        ({"project": "old.json"}, "--project: .*old.json is no folder"),
+        ({"save": "new.tar.gz"}, "--save-predictions: a file that ends in .json is needed"),
+        ({"save": "folder.json"}, "--save-predictions: a file that ends in .json is needed"),
+        ({"save": "old.json"}, "--save-predictions: .*old.json is read, and would be overwritten"),
+    ],
+)
+def test_wrong_inputs_are_found_before_rasa_starts(tmp_path, changed, problem):
+    """With the path; and no model is overwritten by answers."""
+    for name in ("old.json", "new.tar.gz", "test.yml"):
+        (tmp_path / name).write_text("[]")
+    for name in ("folder", "folder.json"):
+        (tmp_path / name).mkdir()
+    given = {"champion": "old.json", "challenger": "new.tar.gz", "data": ("test.yml",)} | changed
+    paths = {
+        name: tuple(tmp_path / path for path in value)
+        if isinstance(value, tuple)
+        else tmp_path / value
+        for name, value in given.items()
+    }
+    save = paths.pop("save", None)
+    with pytest.raises(ProjectError, match=problem):
+        compare_inputs(
+            Inputs(**paths), config=None, policy="default", progress=lambda _: None, save=save
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--flips", "-1"), "a number of at most 9 digits or all"),
+        (("--flips", "²"), "a number of at most 9 digits or all"),
+        (("--flips", "9" * 5000), "a number of at most 9 digits or all"),
+        (("--json", "--markdown"), "exclude each other"),
+        (("--leave-out-seen",), "needs --training-data"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, problem):
+    """As wrong usage, before anything is read."""
+    arguments = ["compare", "a.json", "b.json", "--data", "c.yml", *options]
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert problem in result.stderr

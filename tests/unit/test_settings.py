@@ -159,6 +159,21 @@ def test_a_wrong_variable_is_named(tmp_path, variable, message):
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "RETRAINER_ASSISTANTS__HELPDESK__TRAINING__SEEDS",
+        "RETRAINER_ASSISTANTS__HELPDESK__EVALUATION__STORIES",
+    ],
+)
+def test_a_list_in_the_environment_that_is_none_is_named(tmp_path, variable):
+    """With how a list is written there, which nobody guesses."""
+    path = write(tmp_path, MINIMAL)
+    with pytest.raises(ConfigurationError, match=f"variable {variable}: a list or") as caught:
+        load(path, {"RETRAINER_STATE_DIR": "x", variable: "1,a"})
+    assert caught.value.tip == 'one text of a list is written ["text"]'
+
+
 def test_an_error_of_the_file_is_not_put_down_to_a_variable(tmp_path):
     """What the file lacks is said of the file, whatever else the environment sets."""
     content = "[assistants.helpdesk]\npolicy = 'default'"

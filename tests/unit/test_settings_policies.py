@@ -125,6 +125,7 @@ def test_a_chain_of_extensions_ends_at_a_shipped_one(tmp_path):
         ("extends = 'default'\nbetter = { alpha = 2.0 }", "alpha must lie above 0 and not above"),
         ("extends = 'default'\nnew = { alpha = 0.1 }", "mine.new.rule: missing"),
         ("extends = { rule = 'floor' }", "mine.extends: unknown policy {'rule': 'floor'}"),
+        ("new = { rule = ['floor'] }", "mine.new.rule: unknown rule ['floor']; known are"),
     ],
 )
 def test_a_wrong_extension_is_refused_with_its_path(tmp_path, content, complaint):
@@ -142,6 +143,15 @@ def test_the_environment_may_change_a_limit_of_an_extended_policy(tmp_path):
     file.write_text(MINIMAL + '[policies.mine]\nextends = "default"\n', encoding="utf-8")
     configured = load(file, {"RETRAINER_POLICIES__MINE__BETTER__ALPHA": "0.1"})
     assert policy_of(configured, "mine", where=file).rules[0].rule.alpha == 0.1
+
+
+def test_the_environment_may_remove_a_rule_of_an_extended_policy(tmp_path):
+    """There, `false` is a text."""
+    file = tmp_path / "retrainer.toml"
+    file.write_text(MINIMAL + '[policies.mine]\nextends = "default"\n', encoding="utf-8")
+    configured = load(file, {"RETRAINER_POLICIES__MINE__REUSE": "false"})
+    names = [named.name for named in policy_of(configured, "mine", where=file).rules]
+    assert names == [named.name for named in DEFAULT.rules if named.name != "reuse"]
 
 
 @pytest.mark.parametrize("shipped", POLICIES.values(), ids=POLICIES)

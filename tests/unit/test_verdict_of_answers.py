@@ -139,7 +139,16 @@ def test_nothing_to_compare_on_is_held(rule, answers):
     evaluation = replace(compared(NOTHING, items=0), served=answers, classified=answers)
     check = rule.assess(evaluation)
     assert check.outcome is Outcome.HOLD
-    assert check.sentence.startswith("0 utterances to compare on")
+    assert check.sentence.startswith("0 utterances to compare on, ")
+
+
+@given(comparison_rules())
+def test_a_comparison_of_before_answers_were_recorded_is_held(rule):
+    """The examples were there, and are not called missing."""
+    evaluation = replace(compared(NOTHING, items=84), served=None, classified=None)
+    check = rule.assess(evaluation)
+    assert check.outcome is Outcome.HOLD
+    assert "0 utterances to compare on (of 84 not all answers are recorded)" in check.sentence
 
 
 @pytest.mark.parametrize("name", sorted(POLICIES))

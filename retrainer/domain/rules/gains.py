@@ -275,7 +275,9 @@ class Asked:
             return self.check(None, sentence)
         paired = evaluation.paired(answers)
         if paired is None or not len(paired):
-            return self.check(Outcome.HOLD, f"0 utterances to compare on, {self.words} needs some")
+            count = evaluation.challenger.examples
+            of = f" (of {count} not all answers are recorded)" if count else ""
+            return self.check(Outcome.HOLD, f"0 utterances to compare on{of}, {self.words} needs some")
         return paired
 
     def check(
