@@ -275,9 +275,9 @@ class Asked:
             return self.check(None, sentence)
         paired = evaluation.paired(answers)
         if paired is None or not len(paired):
-            count = evaluation.challenger.examples
-            of = f" (of {count} not all answers are recorded)" if count else ""
-            return self.check(Outcome.HOLD, f"0 utterances to compare on{of}, {self.words} needs some")
+            why = " (not all answers are recorded)" if evaluation.challenger.examples else ""
+            sentence = f"0 utterances to compare on{why}, {self.words} needs some"
+            return self.check(Outcome.HOLD, sentence)
         return paired
 
     def check(
