@@ -35,9 +35,17 @@ _Policy = Annotated[
         help="One of the configuration, or one that is shipped. Without it: the assistant's.",
     ),
 ]
+_Cycle = Annotated[
+    str | None,
+    typer.Argument(metavar="CYCLE", help="Number or model; without: the newest decided one."),
+]
+#: More would take minutes, and all that is told apart is by then.
+_MOST_ITEMS = 100_000
 _Items = Annotated[
     int | None,
-    typer.Option("--items", "-n", metavar="NUMBER", min=1, help="Utterances of the holdout."),
+    typer.Option(
+        "--items", "-n", metavar="NUMBER", min=1, max=_MOST_ITEMS, help="Utterances of the holdout."
+    ),
 ]
 _Discordance = Annotated[
     float | None,
@@ -143,10 +151,7 @@ def simulate(
 
 def explain(
     context: typer.Context,
-    cycle: Annotated[
-        str,
-        typer.Argument(metavar="CYCLE", help="Its number, the model that it trained, or `latest`."),
-    ] = "latest",
+    cycle: _Cycle = None,
     policy: _Policy = None,
     last: Annotated[
         int | None,
@@ -165,13 +170,15 @@ def explain(
     from retrainer.store.evaluations import recently_decided
     from retrainer.store.history import get, not_found
 
+    if cycle is not None and last is not None:
+        raise typer.BadParameter(f"a cycle ({cycle}) or --last {last}, not both")
     known = Application.from_config(context.obj)
     if known.past is None:
-        raise not_found(cycle)
-    if last is None:
-        found = [get(known.past, cycle).report]
-    else:
-        found = [get(known.past, str(n)).report for n in recently_decided(known.past, last)]
+        raise not_found(cycle or "latest")
+    newest = [str(number) for number in recently_decided(known.past, last or 1)]
+    if not (chosen := newest if cycle is None else [cycle]):
+        raise CycleNotFound("no cycle was decided yet", tip="run one with `retrainer run-once`")
+    found = [get(known.past, number).report for number in chosen]
     anew = [_anew(known, report, policy) for report in found]
     if as_json:
         for each in anew:

@@ -153,6 +153,7 @@ def test_the_history_says_what_to_simulate(config):
         ("--discordance 0.3", "less than 21.1% of the utterances, not on 30.0%"),
         ("--accuracy 1.0", "an accuracy lies above 0 and below 1, not at 1.0"),
         ("--items 0", "Invalid value for '--items'"),
+        ("--items 10000000", "Invalid value for '--items'"),
     ],
 )
 @pytest.mark.usefixtures("nowhere")
@@ -217,7 +218,10 @@ def test_there_has_to_be_something_to_explain(config, tmp_path):
     with pytest.raises(CycleNotFound, match="there is no cycle 77"):
         run("-c", str(config), "policy", "explain", "77")
     with pytest.raises(CycleNotFound, match="cycle 4 was not decided"):
-        run("-c", str(config), "policy", "explain")
+        run("-c", str(config), "policy", "explain", "4")
+    newest = run("-c", str(config), "policy", "explain", "--json").stdout
+    assert json.loads(newest)["cycle"] == 3
+    assert run("-c", str(config), "policy", "explain", "3", "--last", "2").exit_code == 2
     empty = tmp_path / "retrainer.toml"
     empty.write_text(CONFIG)
     with pytest.raises(CycleNotFound, match="there is no cycle 'latest'"):

@@ -119,8 +119,8 @@ def test_the_sentences():
     )
     assert Superiority().assess(compared_by_counts(4, 2, 60)).sentence == (
         "the challenger alone is right on 4 of 60 utterances, the champion alone on 2 "
-        "(+3.33 points): p = 0.2266, not below alpha 0.05; about 3039 utterances would tell a gain "
-        "of +2.00 points from none"
+        "(+3.33 points): p = 0.2266, not below alpha 0.05; about 3,039 utterances would tell a gain "
+        "of +2.00 points from none at alpha 0.05"
     )
     worse = Superiority().assess(compared_by_counts(20, 40, 1000)).sentence
     assert worse.endswith("it is worse by more than chance explains")
@@ -166,7 +166,7 @@ def test_it_errs_as_seldom_as_it_says(alpha):
 def test_on_as_many_utterances_as_it_asks_for_it_is_settled():
     """Where HOLD says how many utterances it takes, on so many hardly a night is held."""
     held = Superiority().judge(PairedCounts(200, 6, 6))
-    needed = int(held.sentence.partition("about ")[2].partition(" ")[0])
+    needed = int(held.sentence.partition("about ")[2].partition(" ")[0].replace(",", ""))
     assert held.outcome is Outcome.HOLD
     nights = draw_night(items=needed, discordance=0.06, gain=0.01, draws=400, seed=1)
     outcomes = [

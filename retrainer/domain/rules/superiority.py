@@ -113,5 +113,6 @@ class Superiority:
             return Outcome.REJECT, f"{why}; a true gain of {points(self._worth)} is ruled out"
         settled = max(needed, gain.items + 1)
         return Outcome.HOLD, (
-            f"{why}; about {settled} utterances would tell a gain of {points(self.detect)} from none"
+            f"{why}; about {settled:,} utterances would tell a gain of {points(self.detect)} from "
+            f"none at alpha {self.alpha:g}"
         )
