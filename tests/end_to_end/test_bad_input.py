@@ -54,7 +54,7 @@ CONFIGURATIONS = {
     "not TOML": ("[rasa\n", "not TOML: "),
     "unknown policy": (
         '[assistants.b]\npolicy = "p"\nsource = { type = "directory", path = "b" }\n',
-        "assistants.b.policy: unknown policy 'p'; known are default, easy",
+        "assistants.b.policy: unknown policy 'p'; known are default, strict, fast, legacy-2018, easy",
     ),
     "unknown plugin": (
         '[assistants.b]\nsource = { type = "svn", path = "b" }\n',

@@ -4,11 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace, TracebackType
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support import rasa_projects
+from support.warm_rasa import WarmRasa
 from support.worlds import Laboratory
 
 from retrainer.adapters import processes
@@ -63,26 +64,12 @@ POLICY = Policy(
 )
 
 
-class FoldsSeen:
-    """The session's worker, which the end of a cycle must not end; keeps what each fold answers."""
+class FoldsSeen(WarmRasa):
+    """The session's worker; keeps what each fold answers, by the name of its model."""
 
     def __init__(self, rasa: RasaClient) -> None:
-        self._rasa = rasa
+        super().__init__(rasa)
         self.answers: dict[str, tuple[Prediction, ...]] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave it running."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._rasa, name)
 
     def predict(
         self,
@@ -92,7 +79,7 @@ class FoldsSeen:
         *,
         code: Path | None = None,
     ) -> Any:
-        answers = self._rasa.predict(archive, texts, progress, code=code)
+        answers = super().predict(archive, texts, progress, code=code)
         self.answers[archive.name.removesuffix(".tar.gz")] = answers
         return answers
 
