@@ -95,7 +95,7 @@ class TestConsoleNotifier(NotifierContract):
     @pytest.fixture
     def told(self, stream: io.StringIO) -> Callable[[], int]:
         """Each report ends with how to see more."""
-        return lambda: stream.getvalue().count("see more: retrainer show 7\n")
+        return lambda: stream.getvalue().count("\nsee more: retrainer show 7")
 
     @pytest.fixture
     def broken(self) -> Notifier:
@@ -158,7 +158,7 @@ class TestSlackBot(NotifierContract):
 class TestGitNotifier(NotifierContract):
     """Writing back to a repository, as wiring makes it."""
 
-    TELLS_OF = ("promoted", "first_model")
+    TELLS_OF = ("promoted", "promoted_by_default", "first_model")
     TWICE = 1
 
     @pytest.fixture
